@@ -1,0 +1,151 @@
+/**
+ * npm run bench [-- --quick] [-- --json FILE]: how long compiling takes. Prints a table, and with --json FILE (or - for
+ * stdout) the same figures for programs. Nothing here passes or fails.
+ *
+ * In-process figures are medians by tinybench on one thread; CLI figures are whole processes of the built program,
+ * medians of several runs, with their largest resident set.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { dump } from 'js-yaml';
+import { Bench } from 'tinybench';
+import { compile, createCompiler, DEFAULT_CONFIG, loadCluster, located, partText, setSlice } from '../src/index.js';
+import { parseEndpointSlice } from '../src/kube/endpointslice.js';
+import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
+
+interface Figure {
+  readonly what: string;
+  readonly services: number;
+  /** Milliseconds, median. */
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly runs: number;
+  /** Largest resident set in MiB; whole processes only. */
+  readonly memory?: number;
+  /** What issue or peer asks for. */
+  readonly target?: string;
+}
+
+const ENDPOINTS = 10;
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const sizes = options.quick ? [100, 1000] : [100, 1000, 10_000];
+const figures: Figure[] = [];
+
+function add(figure: Figure): void {
+  figures.push(figure);
+  if (process.stderr.isTTY) process.stderr.write(`\r${figure.what} ${figure.services}\x1b[K`);
+}
+
+/** Times one function; the garbage of one measurement is collected before the next. */
+async function measure(what: string, services: number, run: () => unknown, target?: string): Promise<void> {
+  global.gc?.();
+  const bench = new Bench({ time: options.quick ? 300 : 2000, iterations: 10, warmupTime: 500, warmupIterations: 3 });
+  bench.add(what, run);
+  await bench.run();
+  const result = bench.tasks[0]?.result;
+  if (result === undefined || !('latency' in result)) throw new Error(`${what} could not be measured`);
+  const { p50, min, max, samplesCount } = result.latency;
+  add({ what, services, median: p50, min, max, runs: samplesCount, ...(target === undefined ? {} : { target }) });
+}
+
+/** Times the built program; nothing when it is not built. */
+function measureProcess(what: string, services: number, args: readonly string[], target: string): void {
+  const program = new URL('../dist/cli/main.js', import.meta.url).pathname;
+  if (!existsSync(program)) throw new Error('dist/ is missing: npm run build');
+  // The program itself reports its largest resident set when it exits; no other tool is needed for that.
+  const probe =
+    'data:text/javascript,process.on("exit",()=>process.stderr.write("\\nmaxrss "+process.resourceUsage().maxRSS))';
+  const times: number[] = [];
+  let memory = 0;
+  for (let i = 0; i < (options.quick ? 3 : 7); i++) {
+    const start = performance.now();
+    const result = spawnSync(process.execPath, ['--import', probe, program, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    times.push(performance.now() - start);
+    if (result.status !== 0) throw new Error(`${what} failed: ${result.stderr}`);
+    memory = Math.max(memory, Number(/maxrss (\d+)/.exec(String(result.stderr))?.[1] ?? 0) / 1024);
+  }
+  times.sort((a, b) => a - b);
+  const median = times[Math.floor(times.length / 2)] ?? 0;
+  add({ what, services, median, min: times[0] ?? 0, max: times.at(-1) ?? 0, runs: times.length, memory, target });
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'kuberules-bench-'));
+try {
+  for (const services of sizes) {
+    const full = services === 10_000;
+    const raw = bigCluster(services, ENDPOINTS);
+    const objects = located(raw);
+    const { state } = loadCluster(objects);
+    await measure(
+      'state to text',
+      services,
+      () => partText(firstPart(compile(state).parts)),
+      full ? 'kube-proxy 390-650 ms' : undefined,
+    );
+    await measure(
+      'objects to text',
+      services,
+      () => partText(firstPart(compile(loadCluster(objects).state).parts)),
+      full ? 'kube-proxy 390-650 ms' : undefined,
+    );
+    const [node] = state.nodes.values();
+    if (node === undefined) throw new Error('the cluster has no node');
+    const compiler = createCompiler({ node, family: 'ipv4', mode: 'iptables', config: DEFAULT_CONFIG });
+    compiler(state);
+    let round = 0;
+    await measure(
+      'one slice changed to pieces',
+      services,
+      () => {
+        const slice = parseEndpointSlice({ object: bigSlice(round % services, ENDPOINTS, ++round) }, []);
+        if (slice !== undefined) setSlice(state, slice);
+        return compiler(state);
+      },
+      full ? '5 ms (kube-proxy 115-130 ms)' : undefined,
+    );
+    const list = { apiVersion: 'v1', kind: 'List', items: raw };
+    const json = join(folder, `${services}.json`);
+    const yaml = join(folder, `${services}.yaml`);
+    writeFileSync(json, JSON.stringify(list));
+    writeFileSync(yaml, dump(list));
+    measureProcess(
+      'CLI, JSON to rules',
+      services,
+      ['compile', '--mode', 'iptables', '-f', json],
+      full ? '2 s, 800 MiB' : '',
+    );
+    measureProcess('CLI, YAML to rules', services, ['compile', '--mode', 'iptables', '-f', yaml], full ? '4 s' : '');
+  }
+  measureProcess('CLI, --version', 0, ['--version'], '120 ms');
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function firstPart<T>(parts: readonly T[]): T {
+  const [part] = parts;
+  if (part === undefined) throw new Error('nothing was compiled');
+  return part;
+}
+
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+const table = figures.map(({ what, services, median, min, max, memory, target }) => ({
+  what,
+  services,
+  'median ms': Number(median.toFixed(1)),
+  'min ms': Number(min.toFixed(1)),
+  'max ms': Number(max.toFixed(1)),
+  'memory MiB': memory === undefined ? '' : Math.round(memory),
+  target: target ?? '',
+}));
+console.table(table);
+const report = JSON.stringify({ node: process.version, endpointsPerService: ENDPOINTS, figures }, undefined, 2);
+if (options.json === '-') console.log(report);
+else if (options.json !== undefined) writeFileSync(options.json, `${report}\n`);

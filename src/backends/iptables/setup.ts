@@ -1,0 +1,49 @@
+/** What kube-proxy does before the restore: chains, the jumps into them, one kernel parameter. */
+import type { NodePlan } from '../../plan/plan.js';
+
+interface Jump {
+  readonly table: 'filter' | 'nat';
+  readonly from: string;
+  /** The rule's arguments before `-j`. */
+  readonly match: readonly string[];
+  readonly to: string;
+}
+
+const NEW = ['-m', 'conntrack', '--ctstate', 'NEW'];
+const comment = (text: string): readonly string[] => ['-m', 'comment', '--comment', text];
+
+const external = [...NEW, ...comment('kubernetes externally-visible service portals')];
+const portals = [...NEW, ...comment('kubernetes service portals')];
+const firewall = [...NEW, ...comment('kubernetes load balancer firewall')];
+
+/** In the order in which kube-proxy ensures them; each is prepended, so a fresh chain has them the other way round. */
+const JUMPS: readonly Jump[] = [
+  { table: 'filter', from: 'INPUT', match: external, to: 'KUBE-EXTERNAL-SERVICES' },
+  { table: 'filter', from: 'FORWARD', match: external, to: 'KUBE-EXTERNAL-SERVICES' },
+  { table: 'filter', from: 'INPUT', match: comment('kubernetes health check service ports'), to: 'KUBE-NODEPORTS' },
+  { table: 'filter', from: 'FORWARD', match: portals, to: 'KUBE-SERVICES' },
+  { table: 'filter', from: 'OUTPUT', match: portals, to: 'KUBE-SERVICES' },
+  { table: 'filter', from: 'FORWARD', match: comment('kubernetes forwarding rules'), to: 'KUBE-FORWARD' },
+  { table: 'filter', from: 'INPUT', match: firewall, to: 'KUBE-PROXY-FIREWALL' },
+  { table: 'filter', from: 'OUTPUT', match: firewall, to: 'KUBE-PROXY-FIREWALL' },
+  { table: 'filter', from: 'FORWARD', match: firewall, to: 'KUBE-PROXY-FIREWALL' },
+  { table: 'nat', from: 'OUTPUT', match: comment('kubernetes service portals'), to: 'KUBE-SERVICES' },
+  { table: 'nat', from: 'PREROUTING', match: comment('kubernetes service portals'), to: 'KUBE-SERVICES' },
+  { table: 'nat', from: 'POSTROUTING', match: comment('kubernetes postrouting rules'), to: 'KUBE-POSTROUTING' },
+  // kubelet makes these two as well, so cleanup leaves them.
+  { table: 'filter', from: 'INPUT', match: [], to: 'KUBE-FIREWALL' },
+  { table: 'filter', from: 'OUTPUT', match: [], to: 'KUBE-FIREWALL' },
+];
+
+/**
+ * The setup text: arguments of single iptables commands, one command a line (`-N` if the chain is missing, `-I` if
+ * the rule is), an argument with a space in double quotes; then kernel parameters below /proc/sys.
+ */
+export function setupText(plan: NodePlan): string {
+  const lines = JUMPS.flatMap(({ table, from, match, to }) => [
+    ['-t', table, '-N', to],
+    ['-t', table, '-I', from, ...match, '-j', to],
+  ]).map((args) => args.map((arg) => (arg.includes(' ') ? `"${arg}"` : arg)).join(' '));
+  if (plan.node.localhostNodePorts) lines.push('net/ipv4/conf/all/route_localnet=1');
+  return lines.map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,7 @@
+/** Exit codes of all commands. */
+
+/** Done, nothing found. */
+export const DONE = 0;
+
+/** Bad usage, unreadable or wrong input, a failed system call: no result. */
+export const TROUBLE = 2;

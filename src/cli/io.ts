@@ -1,0 +1,47 @@
+/** Where a command writes; tests hand in their own. */
+export interface Io {
+  /** Results. Resolves when the text is handed over. */
+  readonly out: (text: string) => Promise<void>;
+  /** What there is to say about them. */
+  readonly err: (text: string) => void;
+  /** Whether people watch stderr, so that long work says what it does. */
+  readonly interactive: boolean;
+  /** Whether stderr takes colours. */
+  readonly color: boolean;
+}
+
+/** The streams of this process. A reader that goes away (`kuberules compile ... | head`) is no trouble. */
+export function processIo(): Io {
+  process.stdout.on('error', ignoreBrokenPipe);
+  process.stderr.on('error', ignoreBrokenPipe);
+  return {
+    out: (text) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(text, (error) => {
+          if (error === null || error === undefined || isBrokenPipe(error)) resolve();
+          else reject(error);
+        });
+      }),
+    err: (text) => {
+      process.stderr.write(text);
+    },
+    interactive: process.stderr.isTTY === true,
+    color: wantsColor(),
+  };
+}
+
+function isBrokenPipe(error: Error): boolean {
+  return 'code' in error && error.code === 'EPIPE';
+}
+
+function ignoreBrokenPipe(error: Error): void {
+  if (!isBrokenPipe(error)) throw error;
+}
+
+/** Colour only on a terminal that wants it; https://no-color.org. */
+function wantsColor(): boolean {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '0') return true;
+  return process.stderr.isTTY === true && TERM !== 'dumb';
+}

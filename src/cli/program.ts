@@ -1,0 +1,80 @@
+/** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { FAMILIES } from '../net/family.js';
+import { TROUBLE } from './exit.js';
+import type { Io } from './io.js';
+import { addProxyFlags } from './proxy-flags.js';
+import { version } from './version.js';
+
+/**
+ * Runs one command line.
+ * @param args the arguments behind the program's name
+ * @returns the exit code
+ */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(io, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed what is wrong; help and version are no trouble.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : TROUBLE;
+    throw error;
+  }
+}
+
+function createProgram(io: Io, exit: (code: number) => void): Command {
+  const program = new Command('kuberules')
+    .description('Compiles Kubernetes Services to the rules that kube-proxy v1.36 writes on a node.')
+    .version(version(), '-V, --version')
+    .showHelpAfterError('(kuberules --help shows what there is)')
+    .configureOutput({
+      writeOut: (text) => void io.out(text),
+      writeErr: io.err,
+      outputError: (text, write) => write(`${text.trimEnd()} [usage]\n`),
+    })
+    .exitOverride();
+  addCompile(program, io, exit);
+  return program;
+}
+
+function addCompile(program: Command, io: Io, exit: (code: number) => void): void {
+  const compile = program
+    .command('compile')
+    .summary('print the rules of one node')
+    .description(
+      'Prints what kube-proxy would hand to iptables-restore on one node, from Services, EndpointSlices and Nodes in files.',
+    )
+    .requiredOption(
+      '-f, --filename <FILE...>',
+      'a file, a folder of .yaml, .yml and .json files, or - for standard input',
+    )
+    .option('-R, --recursive', 'read folders inside folders too', false)
+    .option('-n, --namespace <NAME>', 'only objects of this namespace')
+    .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(['iptables', 'ipvs', 'nftables']))
+    .option('--config <FILE>', 'a KubeProxyConfiguration file')
+    .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)')
+    .addOption(new Option('--family <FAMILY>', 'only this IP family (default: those of the node)').choices(FAMILIES))
+    .option('-o, --output-dir <DIR>', 'write one file a part into this folder')
+    .addOption(
+      new Option('--part <PART...>', 'which parts to print (default: rules)').choices(['rules', 'setup', 'all']),
+    )
+    .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'))
+    .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)
+    .option('--service-cluster-ip-range <CIDR>', 'with --simulate: where cluster IPs come from')
+    .option('--service-node-port-range <RANGE>', 'with --simulate: where node ports come from')
+    .option('--simulate-nodes <N>', 'with --simulate: how many nodes to invent when no Node is given', wholeNumber);
+  addProxyFlags(compile);
+  compile.action(async (options) => {
+    const { runCompile } = await import('./compile.js');
+    exit(await runCompile(options, io));
+  });
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 9999.');
+  return Number(text);
+}

@@ -1,0 +1,72 @@
+/** Diagnostics for people: one line each on stderr. */
+import { styleText } from 'node:util';
+import { type Diagnostic, printPath, type Severity } from '../kube/diagnostics.js';
+import type { Io } from './io.js';
+
+/** How many diagnostics of one code are printed before the rest is only counted. */
+const MOST_OF_A_CODE = 20;
+
+const COLORS: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = { error: 'red', warning: 'yellow', note: 'cyan' };
+const RANK: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };
+
+/** Prints diagnostics: errors first, otherwise in the order found. */
+export function printDiagnostics(diagnostics: readonly Diagnostic[], io: Io): void {
+  for (const line of diagnosticLines(diagnostics, io.color)) io.err(`${line}\n`);
+}
+
+/** The lines that printDiagnostics prints. */
+export function diagnosticLines(diagnostics: readonly Diagnostic[], color: boolean): readonly string[] {
+  const ordered = [...diagnostics].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+  const counts = new Map<string, number>();
+  const lines: string[] = [];
+  for (const each of ordered) {
+    const count = (counts.get(each.code) ?? 0) + 1;
+    counts.set(each.code, count);
+    // What was allocated is the answer to a question; everything else tells its story in a few lines.
+    if (count <= MOST_OF_A_CODE || each.code === 'simulated') lines.push(printDiagnostic(each, color));
+  }
+  for (const [code, count] of counts) {
+    if (count > MOST_OF_A_CODE && code !== 'simulated') {
+      lines.push(`... and ${count - MOST_OF_A_CODE} more [${code}] (all of them with --output json)`);
+    }
+  }
+  return lines;
+}
+
+/** `objects.yaml:12: error: Service shop/web: spec.ports[0].port: 0 is no port. Write … [invalid-port]` */
+export function printDiagnostic(each: Diagnostic, color: boolean): string {
+  const { place, severity, object, path } = each;
+  const paint = (style: 'bold' | 'dim' | 'red' | 'yellow' | 'cyan', text: string) =>
+    color ? styleText(style, printable(text), { validateStream: false }) : printable(text);
+  const file = place?.file ?? each.origin?.file;
+  const where = file === undefined ? '' : `${file}${place?.line === undefined ? '' : `:${place.line}`}: `;
+  const about = object === undefined ? '' : `${object}: `;
+  const field = path === undefined || path.length === 0 ? '' : `${printPath(path)}: `;
+  const hint = each.hint === undefined ? '' : ` ${each.hint}`;
+  const text = printable(`${about}${field}${each.message}${hint}`);
+  return `${paint('bold', where)}${paint(COLORS[severity], `${severity}:`)} ${text} ${paint('dim', `[${each.code}]`)}`;
+}
+
+/** Names of files and keys of mappings are anybody's; nothing but printable text reaches the terminal. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A diagnostic as it is printed by `--output json`. */
+export function diagnosticJson(each: Diagnostic): unknown {
+  const { code, severity, object, path, place, origin, message, hint } = each;
+  return {
+    code,
+    severity,
+    object,
+    path: path && printPath(path),
+    file: place?.file ?? origin?.file,
+    line: place?.line,
+    column: place?.column,
+    message,
+    hint,
+  };
+}

@@ -1,0 +1,54 @@
+/** kuberules as a library: read, plan and compile as pure functions. */
+export {
+  type Compiled,
+  type CompileOptions,
+  type CompilerSettings,
+  compile,
+  createCompiler,
+  type Part,
+  partText,
+} from './backends/compile.js';
+export {
+  DEFAULT_CONFIG,
+  type DetectLocalMode,
+  type ProxyConfig,
+  type ProxyMode,
+  readConfig,
+} from './kube/config.js';
+export {
+  DIAGNOSTIC_CODES,
+  type Diagnostic,
+  type DiagnosticCode,
+  type FieldPath,
+  hasErrors,
+  type Origin,
+  type Place,
+  type Severity,
+} from './kube/diagnostics.js';
+export type { EndpointSlice, SliceEndpoint, SlicePort } from './kube/endpointslice.js';
+export { type LoadedCluster, loadCluster, located } from './kube/load.js';
+export { placeDiagnostics } from './kube/locate.js';
+export type { Node } from './kube/node.js';
+export type { LocatedObject, RawObject, SourceText } from './kube/objects.js';
+export { readObjects } from './kube/read.js';
+export type { Service, ServicePort, ServiceType, TrafficPolicy } from './kube/service.js';
+export { type SimulateOptions, simulate } from './kube/simulate/simulate.js';
+export {
+  type ClusterState,
+  emptyState,
+  removeNode,
+  removeService,
+  removeSlice,
+  type ServiceEntry,
+  setNode,
+  setService,
+  setSlice,
+} from './kube/state.js';
+export { type ByFamily, FAMILIES, type Family } from './net/family.js';
+export type { Cidr, IpAddress } from './net/ip.js';
+export type { Protocol } from './net/protocol.js';
+export { chooseNode, familiesOf, type NodeChoice } from './plan/choose-node.js';
+export type { Endpoint, Topology } from './plan/endpoints.js';
+export type { LocalDetector, NodeFacts, NodePortAddresses } from './plan/node.js';
+export { createPlanner, type NodePlan, type PlanSettings, planNode } from './plan/plan.js';
+export type { Outcome, ServicePortPlan } from './plan/service-port.js';

@@ -1,0 +1,99 @@
+/** What one Service cannot know of another: who else claims its node ports and addresses. */
+import { FAMILIES } from '../net/family.js';
+import { compareBytes } from '../net/text.js';
+import { type Diagnostic, type DiagnosticCode, diagnostic, type FieldPath } from './diagnostics.js';
+import { type Service, serviceKey } from './service.js';
+
+/** Who claimed something first, and whether a second claim was reported already. */
+type Claims = Map<string, Service>;
+
+/**
+ * Reports node ports and cluster IPs that two Services claim (the API server gives neither out twice), and external
+ * and load-balancer addresses that two Services claim on the same port (admitted, but which Service answers is left
+ * to chance by kube-proxy; here the first by name does).
+ * @param services by `namespace/name`
+ */
+export function checkConflicts(services: ReadonlyMap<string, Service>, diagnostics: Diagnostic[]): void {
+  const nodePorts: Claims = new Map();
+  const clusterIPs: Claims = new Map();
+  const addresses: Claims = new Map();
+  for (const [, service] of [...services].sort(([a], [b]) => compareBytes(a, b))) {
+    checkClusterIPs(service, clusterIPs, diagnostics);
+    checkNodePorts(service, nodePorts, diagnostics);
+    checkAddresses(service, addresses, diagnostics);
+  }
+}
+
+function checkClusterIPs(service: Service, claims: Claims, diagnostics: Diagnostic[]): void {
+  for (const family of FAMILIES) {
+    const ip = service.clusterIPs[family];
+    const holder = ip === undefined ? undefined : claim(claims, ip, service);
+    if (holder === undefined) continue;
+    reportClaim(diagnostics, 'cluster-ip-conflict', service, ['spec', 'clusterIP'], `cluster IP ${ip}`, holder);
+  }
+}
+
+function checkNodePorts(service: Service, claims: Claims, diagnostics: Diagnostic[]): void {
+  for (const [i, { nodePort, protocol }] of service.ports.entries()) {
+    const holder = nodePort === undefined ? undefined : claim(claims, `${nodePort}/${protocol}`, service);
+    if (holder === undefined) continue;
+    const path = ['spec', 'ports', i, 'nodePort'];
+    reportClaim(diagnostics, 'node-port-conflict', service, path, `node port ${nodePort}/${protocol}`, holder);
+  }
+  const { healthCheckNodePort } = service;
+  const holder = healthCheckNodePort === undefined ? undefined : claim(claims, `${healthCheckNodePort}/TCP`, service);
+  if (holder === undefined) return;
+  const path = ['spec', 'healthCheckNodePort'];
+  reportClaim(
+    diagnostics,
+    'node-port-conflict',
+    service,
+    path,
+    `health check node port ${healthCheckNodePort}/TCP`,
+    holder,
+  );
+}
+
+function checkAddresses(service: Service, claims: Claims, diagnostics: Diagnostic[]): void {
+  for (const family of FAMILIES) {
+    for (const ip of new Set([...service.externalIPs[family], ...service.loadBalancerIPs[family]])) {
+      for (const { port, protocol } of service.ports) {
+        const holder = claim(claims, `${ip} ${port}/${protocol}`, service);
+        if (holder === undefined || holder === service) continue;
+        reportClaim(
+          diagnostics,
+          'address-conflict',
+          service,
+          ['spec'],
+          `address ${ip} port ${port}/${protocol}`,
+          holder,
+        );
+      }
+    }
+  }
+}
+
+/** Claims a thing for a Service; returns who has it already. */
+function claim(claims: Claims, thing: string, service: Service): Service | undefined {
+  const holder = claims.get(thing);
+  if (holder === undefined) claims.set(thing, service);
+  return holder;
+}
+
+function reportClaim(
+  diagnostics: Diagnostic[],
+  code: DiagnosticCode,
+  service: Service,
+  path: FieldPath,
+  what: string,
+  holder: Service,
+): void {
+  const other = holder === service ? 'another port of it' : `Service ${serviceKey(holder)}`;
+  diagnostics.push(
+    diagnostic(code, `${what} is claimed by ${other} too.`, {
+      object: `Service ${serviceKey(service)}`,
+      path,
+      ...(service.origin === undefined ? {} : { origin: service.origin }),
+    }),
+  );
+}

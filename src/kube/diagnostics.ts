@@ -1,0 +1,136 @@
+/** What the tools have to say about their input, apart from the result itself. */
+
+/** error: no result is given; warning: the result stands, but look; note: for information. */
+export type Severity = 'error' | 'warning' | 'note';
+
+/** Steps from the top of an object (or document) to a value: `['spec', 'ports', 0, 'port']`. */
+export type FieldPath = readonly (string | number)[];
+
+/** Where an object came from. */
+export interface Origin {
+  /** The file as it was named, `<stdin>` for `-`. */
+  readonly file: string;
+  /** 0-based number of the document in the file. */
+  readonly document: number;
+  /** The object's place in the document: `[]`, or for a List `['items', 3]`. */
+  readonly path: FieldPath;
+}
+
+/** A place in a text; line and column are 1-based. */
+export interface Place {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** One thing said about the input. */
+export interface Diagnostic {
+  readonly code: DiagnosticCode;
+  readonly severity: Severity;
+  /** Kind, namespace and name: `Service shop/web`. */
+  readonly object?: string;
+  /** The field that it is about, inside the object. */
+  readonly path?: FieldPath;
+  /** The object's origin, from which the line is found on demand. */
+  readonly origin?: Origin;
+  /** Where it is, once found; see `placeDiagnostics`. */
+  readonly place?: Place;
+  /** One sentence: what. */
+  readonly message: string;
+  /** One sentence: what to do. */
+  readonly hint?: string;
+}
+
+/** Every code with its severity and meaning; docs/diagnostics.md lists the same. Codes are never reused. */
+export const DIAGNOSTIC_CODES = {
+  usage: { severity: 'error', meaning: 'a command line that cannot be understood: an unknown command, flag or mode' },
+  'unreadable-input': { severity: 'error', meaning: 'a file or folder is missing or cannot be read' },
+  'binary-input': {
+    severity: 'error',
+    meaning: 'a file holds NUL bytes or no UTF-8 text, or is too large to be manifests',
+  },
+  'invalid-json': { severity: 'error', meaning: 'a document is no JSON' },
+  'invalid-yaml': {
+    severity: 'error',
+    meaning: 'a document is no YAML, or repeats a key, or expands aliases without bound',
+  },
+  'not-an-object': {
+    severity: 'error',
+    meaning: 'a document is no Kubernetes object (no mapping, or no apiVersion and kind)',
+  },
+  'unsupported-version': { severity: 'error', meaning: 'a known kind in an API version that is not read' },
+  'skipped-kinds': { severity: 'note', meaning: 'objects of kinds that give no rules were skipped' },
+  'invalid-field': { severity: 'error', meaning: 'a field has a wrong type or a value that the API server refuses' },
+  'invalid-name': { severity: 'error', meaning: 'a name is no DNS label (or subdomain) of the allowed length' },
+  'invalid-port': { severity: 'error', meaning: 'a port is no whole number from 1 to 65535' },
+  'invalid-address': { severity: 'error', meaning: 'an IP address or CIDR is none' },
+  'wrong-family': { severity: 'error', meaning: 'an address belongs to another IP family than its object says' },
+  'lenient-address': {
+    severity: 'warning',
+    meaning: 'an address was written with leading zeros or as an IPv4-mapped IPv6 address',
+  },
+  'lenient-cidr': { severity: 'warning', meaning: 'a CIDR has host bits, leading zeros or white space around it' },
+  'duplicate-object': { severity: 'error', meaning: 'the same object is given twice' },
+  'duplicate-port': {
+    severity: 'error',
+    meaning: 'two ports of a Service have the same name, or the same number and protocol',
+  },
+  'node-port-conflict': { severity: 'error', meaning: 'two Services claim one node port' },
+  'cluster-ip-conflict': { severity: 'error', meaning: 'two Services have one cluster IP' },
+  'address-conflict': {
+    severity: 'warning',
+    meaning: 'two service ports claim the same external or load-balancer address and port',
+  },
+  'endpoint-conflict': {
+    severity: 'warning',
+    meaning: 'one endpoint is given twice with different conditions, node or hints',
+  },
+  'orphan-slice': { severity: 'warning', meaning: 'an EndpointSlice names no Service' },
+  'endpoints-mirrored': { severity: 'note', meaning: 'an Endpoints object was turned into EndpointSlices' },
+  'endpoints-ignored': { severity: 'note', meaning: 'an Endpoints object is not used' },
+  'no-cluster-ip': { severity: 'warning', meaning: 'a Service has no cluster IP yet, so it has no rules' },
+  'no-endpoint-slices': {
+    severity: 'note',
+    meaning: 'a Service with a selector has no EndpointSlices, so its traffic is rejected',
+  },
+  simulated: { severity: 'note', meaning: '--simulate allocated or derived something' },
+  'simulate-exhausted': { severity: 'error', meaning: '--simulate has no free address or port left in a range' },
+  'simulate-conflict': { severity: 'error', meaning: '--simulate meets a manifest value that it cannot honour' },
+  'invalid-config': { severity: 'error', meaning: 'the kube-proxy configuration has a wrong value' },
+  'unused-config-value': {
+    severity: 'warning',
+    meaning: 'a wrong value of the kube-proxy configuration that the mode in force does not read',
+  },
+  'unknown-config-field': {
+    severity: 'warning',
+    meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
+  },
+  'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
+  'unsupported-mode': { severity: 'error', meaning: 'the mode cannot be compiled yet' },
+  'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
+  'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },
+  'ignored-flags': { severity: 'note', meaning: 'flags of kube-proxy were given that no rule depends on' },
+  'node-choice': { severity: 'note', meaning: 'how the node was chosen when nothing named it' },
+} as const satisfies Record<string, { severity: Severity; meaning: string }>;
+
+/** A stable name of one kind of diagnostic. */
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;
+
+/** Makes a diagnostic with the severity that its code has. */
+export function diagnostic(
+  code: DiagnosticCode,
+  message: string,
+  rest: Omit<Diagnostic, 'code' | 'severity' | 'message'> = {},
+): Diagnostic {
+  return { code, severity: DIAGNOSTIC_CODES[code].severity, message, ...rest };
+}
+
+/** Whether any of them forbids a result. */
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some((each) => each.severity === 'error');
+}
+
+/** A field path as kubectl prints it: `spec.ports[0].port`. */
+export function printPath(path: FieldPath): string {
+  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('');
+}

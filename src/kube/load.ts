@@ -1,0 +1,165 @@
+/** From objects as they were read to a checked ClusterState. */
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { compareBytes } from '../net/text.js';
+import { checkConflicts } from './conflicts.js';
+import { type Diagnostic, type DiagnosticCode, diagnostic, type Origin } from './diagnostics.js';
+import { type Endpoints, parseEndpoints, slicesOfEndpoints } from './endpoints.js';
+import { type EndpointSlice, parseEndpointSlice } from './endpointslice.js';
+import { show } from './fields.js';
+import { type Node, parseNode } from './node.js';
+import type { LocatedObject, RawObject } from './objects.js';
+import { parseService, type Service, serviceKey } from './service.js';
+import { type ClusterState, emptyState, setNode, setService, setSlice } from './state.js';
+
+/** The API version in which each kind that matters is read. */
+const VERSIONS: Readonly<Record<string, string>> = {
+  Service: 'v1',
+  Endpoints: 'v1',
+  Node: 'v1',
+  EndpointSlice: 'discovery.k8s.io/v1',
+};
+
+/** Kinds that `--simulate` reads, by API version; without it they are skipped like all others. */
+const SIMULATED_VERSIONS: Readonly<Record<string, string>> = {
+  Pod: 'v1',
+  Deployment: 'apps/v1',
+  ReplicaSet: 'apps/v1',
+  StatefulSet: 'apps/v1',
+  DaemonSet: 'apps/v1',
+};
+
+/** A cluster and what is to be said about it; with an error among the diagnostics the state must not be used. */
+export interface LoadedCluster {
+  readonly state: ClusterState;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Objects that a program has in hand, as @kubernetes/client-node types them. */
+export function located(objects: readonly KubernetesObject[]): LocatedObject[] {
+  return objects.map((object) => ({ object: object as unknown as RawObject }));
+}
+
+/**
+ * Checks every object on its own and all of them together, and builds the state.
+ *
+ * What the API server refuses is an error here; what it admits although it is sloppy (leading zeros, host bits) is
+ * read as kube-proxy reads it, with a warning. Defaults of the API server are filled in.
+ * @param options.simulated whether workloads were turned into EndpointSlices already, so that nothing points at the flag
+ */
+export function loadCluster(
+  objects: readonly LocatedObject[],
+  options: { readonly simulated?: boolean } = {},
+): LoadedCluster {
+  const diagnostics: Diagnostic[] = [];
+  const services = new Map<string, Service>();
+  const slices = new Map<string, EndpointSlice>();
+  const endpoints = new Map<string, Endpoints>();
+  const nodes = new Map<string, Node>();
+  const skipped = new Map<string, number>();
+  for (const each of objects) {
+    const kind = knownKind(each, diagnostics);
+    if (kind === 'refused') continue;
+    if (kind === 'Service') addUnique(services, parseService(each, diagnostics), diagnostics, kind);
+    else if (kind === 'EndpointSlice') addUnique(slices, parseEndpointSlice(each, diagnostics), diagnostics, kind);
+    else if (kind === 'Endpoints') addUnique(endpoints, parseEndpoints(each, diagnostics), diagnostics, kind);
+    else if (kind === 'Node') addUnique(nodes, parseNode(each, diagnostics), diagnostics, kind);
+    else if (options.simulated !== true || SIMULATED_VERSIONS[each.object.kind] !== each.object.apiVersion) {
+      skipped.set(each.object.kind, (skipped.get(each.object.kind) ?? 0) + 1);
+    }
+  }
+  if (skipped.size > 0) diagnostics.push(diagnostic('skipped-kinds', `skipped ${countKinds(skipped)}.`));
+
+  const withSlices = new Set([...slices.values()].map((slice) => slice.service));
+  const state = emptyState();
+  for (const node of nodes.values()) setNode(state, node);
+  for (const service of services.values()) setService(state, service);
+  for (const slice of slices.values()) setSlice(state, slice);
+  for (const each of endpoints.values()) {
+    // The mirroring controller waits for the Service; without one there are no rules anyway.
+    if (!services.has(serviceKey(each))) continue;
+    const mirrored = slicesOfEndpoints(each, withSlices.has(serviceKey(each)), diagnostics);
+    for (const slice of mirrored) setSlice(state, slice);
+  }
+  checkConflicts(services, diagnostics);
+  if (options.simulated !== true) checkEndpointsPresent(state, diagnostics);
+  return { state, diagnostics };
+}
+
+/** The kind of an object that is read here; undefined for any other, `refused` for a version that is not read. */
+function knownKind(located: LocatedObject, diagnostics: Diagnostic[]): string | undefined {
+  const { object, origin } = located;
+  const expected = VERSIONS[object.kind];
+  if (expected === undefined || object.apiVersion === expected) return expected === undefined ? undefined : object.kind;
+  // Kinds of other API groups may share a name (a Knative Service): those are unrelated.
+  if (groupOf(object.apiVersion) !== groupOf(expected)) return undefined;
+  const message = `${object.kind} is read in version ${expected}, not ${show(object.apiVersion)}.`;
+  const hint = `Convert it to apiVersion ${expected}.`;
+  const about = origin === undefined ? {} : { origin };
+  diagnostics.push(diagnostic('unsupported-version', message, { hint, path: ['apiVersion'], ...about }));
+  return 'refused';
+}
+
+/** `discovery.k8s.io` of `discovery.k8s.io/v1`; empty for the core group. */
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? '' : apiVersion.slice(0, slash);
+}
+
+interface Named {
+  readonly namespace?: string;
+  readonly name: string;
+  readonly origin: Origin | undefined;
+}
+
+/** Adds an object by its name, unless there is one of that name already. */
+function addUnique<T extends Named>(
+  map: Map<string, T>,
+  value: T | undefined,
+  diagnostics: Diagnostic[],
+  kind: string,
+) {
+  if (value === undefined) return;
+  const key = value.namespace === undefined ? value.name : `${value.namespace}/${value.name}`;
+  const first = map.get(key);
+  if (first === undefined) {
+    map.set(key, value);
+    return;
+  }
+  const code: DiagnosticCode = 'duplicate-object';
+  const where =
+    first.origin === undefined ? '' : ` (first in ${first.origin.file}, document ${first.origin.document + 1})`;
+  diagnostics.push(
+    diagnostic(code, `${kind} ${key} is given twice${where}.`, {
+      object: `${kind} ${key}`,
+      path: ['metadata', 'name'],
+      hint: 'Remove one of them.',
+      ...(value.origin === undefined ? {} : { origin: value.origin }),
+    }),
+  );
+}
+
+function countKinds(kinds: ReadonlyMap<string, number>): string {
+  return [...kinds]
+    .sort(([a], [b]) => compareBytes(a, b))
+    .map(([kind, count]) => `${count} ${show(kind).slice(1, -1)}`)
+    .join(', ');
+}
+
+/** Services whose traffic goes nowhere for want of EndpointSlices, which `--simulate` could derive. */
+function checkEndpointsPresent(state: ClusterState, diagnostics: Diagnostic[]): void {
+  for (const { service, slices } of state.services.values()) {
+    if (service.headless || service.type === 'ExternalName' || service.otherProxy) continue;
+    const about = {
+      object: `Service ${serviceKey(service)}`,
+      ...(service.origin === undefined ? {} : { origin: service.origin }),
+    };
+    if (service.clusterIPs.ipv4 === undefined && service.clusterIPs.ipv6 === undefined) {
+      const hint = 'Set spec.clusterIP, or let --simulate allocate one.';
+      diagnostics.push(diagnostic('no-cluster-ip', 'no cluster IP, so no rules.', { ...about, hint }));
+    } else if (service.hasSelector && slices.length === 0) {
+      const hint = 'Give the EndpointSlices too, or let --simulate derive them from workloads.';
+      const message = 'a selector but no EndpointSlices, so its traffic is rejected.';
+      diagnostics.push(diagnostic('no-endpoint-slices', message, { ...about, hint }));
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import type { Origin } from './diagnostics.js';
+
+/** A Kubernetes object as it was read: known to be a mapping with apiVersion and kind, nothing else checked yet. */
+export interface RawObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly [field: string]: unknown;
+}
+
+/** An object and where it came from; objects handed over by a program have no origin. */
+export interface LocatedObject {
+  readonly object: RawObject;
+  readonly origin?: Origin;
+}
+
+/** A text to read objects from, with the name it goes by in diagnostics. */
+export interface SourceText {
+  readonly name: string;
+  readonly text: string;
+}

@@ -1,0 +1,27 @@
+/** Documents that repeat what the code says. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { DIAGNOSTIC_CODES } from '../src/index.js';
+
+it('docs/diagnostics.md lists every code as it is', () => {
+  const rows = Object.entries(DIAGNOSTIC_CODES).map(
+    ([code, { severity, meaning }]) => `| ${code} | ${severity} | ${meaning} |`,
+  );
+  const listed = readFileSync('docs/diagnostics.md', 'utf8')
+    .split('\n')
+    .filter((line) => /^\| (?!code|---)/.test(line));
+  expect(listed).toEqual(rows);
+});
+
+it('ARCHITECTURE.md names only files that exist', () => {
+  const text = readFileSync('src/ARCHITECTURE.md', 'utf8');
+  const files = [...text.matchAll(/`((?:kube|plan|backends|cli|net)\/[\w./-]*?\w(?:\.ts|\/))`/g)].map(
+    (match) => match[1] ?? '',
+  );
+  expect(files.length).toBeGreaterThan(10);
+  for (const file of files) expect(existsSync(`src/${file}`), file).toBe(true);
+});
+
+it('README.md counts the golden cases', () => {
+  expect(readFileSync('README.md', 'utf8')).toContain(`\`golden/\` holds ${readdirSync('golden').length} cases`);
+});

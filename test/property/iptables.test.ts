@@ -1,0 +1,125 @@
+/** What must hold of the iptables rules of any cluster. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compile, hasErrors, loadCluster, partText, type RawObject } from '../../src/index.js';
+import { type RestoreTable, readRestoreInput } from '../support/restore-input.js';
+import { type RandomCluster, randomCluster } from './random-cluster.js';
+
+const RUNS = { numRuns: 150 };
+
+function texts({ objects, config, node }: RandomCluster): ReadonlyMap<string, string> {
+  const loaded = loadCluster(objects.map((object) => ({ object })));
+  expect(loaded.diagnostics.filter((each) => each.severity === 'error')).toEqual([]);
+  const { parts, diagnostics } = compile(loaded.state, { mode: 'iptables', config, node });
+  expect(hasErrors(diagnostics)).toBe(false);
+  return new Map(parts.map((part) => [part.name, partText(part)]));
+}
+
+function rulesOf(cluster: RandomCluster): readonly ReadonlyMap<string, RestoreTable>[] {
+  return [...texts(cluster)].filter(([name]) => name.endsWith('.rules')).map(([, text]) => readRestoreInput(text));
+}
+
+const SERVICE_CHAIN = /^KUBE-(SVC|SVL|EXT|FW|SEP)-[A-Z2-7]{16}$/;
+const BUILT_IN_TARGETS = new Set(['ACCEPT', 'DROP', 'REJECT', 'RETURN', 'MARK', 'MASQUERADE', 'DNAT']);
+
+describe('iptables rules of random clusters', () => {
+  it('are the same for any order of the objects', () => {
+    const shuffled = randomCluster.chain((cluster) =>
+      fc
+        .shuffledSubarray([...cluster.objects], { minLength: cluster.objects.length })
+        .map((objects): [RandomCluster, readonly RawObject[]] => [cluster, objects]),
+    );
+    fc.assert(
+      fc.property(shuffled, ([cluster, objects]) => {
+        expect(texts({ ...cluster, objects })).toEqual(texts(cluster));
+      }),
+      RUNS,
+    );
+  });
+
+  it('jump only to chains that are declared, once each', () => {
+    fc.assert(
+      fc.property(randomCluster, (cluster) => {
+        for (const tables of rulesOf(cluster)) {
+          for (const { chains, rules } of tables.values()) {
+            expect(new Set(chains).size).toBe(chains.length);
+            for (const { chain, target } of rules) {
+              expect(chains).toContain(chain);
+              if (target !== undefined && !BUILT_IN_TARGETS.has(target)) expect(chains).toContain(target);
+            }
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('leave no chain of a service port empty or out of reach', () => {
+    fc.assert(
+      fc.property(randomCluster, (cluster) => {
+        for (const tables of rulesOf(cluster)) {
+          for (const { chains, rules } of tables.values()) {
+            const reached = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS']);
+            for (const chain of reached) {
+              for (const rule of rules) if (rule.chain === chain && rule.target !== undefined) reached.add(rule.target);
+            }
+            for (const chain of chains.filter((each) => SERVICE_CHAIN.test(each))) {
+              expect(reached).toContain(chain);
+              expect(rules.some((rule) => rule.chain === chain)).toBe(true);
+            }
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('give each endpoint of a balancing chain exactly 1/n', () => {
+    let chainsSeen = 0;
+    fc.assert(
+      fc.property(randomCluster, (cluster) => {
+        for (const tables of rulesOf(cluster)) {
+          const nat = tables.get('nat');
+          for (const chain of nat?.chains.filter((each) => /^KUBE-SV[CL]-/.test(each)) ?? []) {
+            chainsSeen++;
+            expectEvenShares(nat?.rules.filter((rule) => rule.chain === chain).map((rule) => rule.args) ?? []);
+          }
+        }
+      }),
+      RUNS,
+    );
+    expect(chainsSeen).toBeGreaterThan(100);
+  });
+
+  it('are printable ASCII, one word apart', () => {
+    fc.assert(
+      fc.property(randomCluster, (cluster) => {
+        for (const text of texts(cluster).values()) {
+          expect(text).toMatch(/^([\x21-\x7e]+( [\x21-\x7e]+)*\n)*$/);
+        }
+      }),
+      RUNS,
+    );
+  });
+});
+
+/**
+ * Walks a chain's balancing rules with exact fractions: a probability is read as 1/k, which its ten decimals must
+ * be those of, and what is left after each rule is carried on as a fraction.
+ */
+function expectEvenShares(rules: readonly (readonly string[])[]): void {
+  const balancing = rules.filter((args) => !args.includes('--rcheck') && args.at(-1)?.startsWith('KUBE-SEP-'));
+  const n = BigInt(balancing.length);
+  expect(n).toBeGreaterThan(0n);
+  let left = { numerator: 1n, denominator: 1n };
+  for (const args of balancing) {
+    const at = args.indexOf('--probability');
+    const text = at < 0 ? '1' : (args[at + 1] ?? '');
+    const k = BigInt(Math.round(1 / Number(text)));
+    if (at >= 0) expect(text).toBe((1 / Number(k)).toFixed(10));
+    // The share is left * 1/k; it must be 1/n.
+    expect(left.numerator * n).toBe(left.denominator * k);
+    left = { numerator: left.numerator * (k - 1n), denominator: left.denominator * k };
+  }
+  expect(left.numerator).toBe(0n);
+}

@@ -1,0 +1,76 @@
+/** A case folder, of golden/ or of a conformance corpus: a cluster, a configuration, and the texts expected of it. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import {
+  compile,
+  DEFAULT_CONFIG,
+  type Diagnostic,
+  hasErrors,
+  loadCluster,
+  type ProxyMode,
+  partText,
+  readConfig,
+  readObjects,
+  simulate,
+} from '../../src/index.js';
+
+/** Settings of a case in `case.json`; cases recorded from kube-proxy have none. */
+interface CaseSettings {
+  readonly simulate?: boolean;
+  readonly node?: string;
+}
+
+/** What a case compiles to: the texts by file name, and what was said about the input. */
+export interface CompiledCase {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Folders below a folder (or itself) that hold a case, sorted. */
+export function findCases(folder: string): readonly string[] {
+  if (existsSync(join(folder, 'objects.yaml'))) return [folder];
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.flatMap((entry) => findCases(join(folder, entry.name))).sort();
+}
+
+/** Whether the expected texts of a case are kube-proxy's own, and so never to be refreshed from ours. */
+export function isRecorded(folder: string): boolean {
+  return !existsSync(join(folder, 'case.json'));
+}
+
+/** Compiles a case for one mode. */
+export function compileCase(folder: string, mode: ProxyMode): CompiledCase {
+  const settingsFile = join(folder, 'case.json');
+  const settings = existsSync(settingsFile) ? (JSON.parse(readFileSync(settingsFile, 'utf8')) as CaseSettings) : {};
+  const configFile = join(folder, 'config.yaml');
+  const loadedConfig = existsSync(configFile)
+    ? readConfig({ name: 'config.yaml', text: readFileSync(configFile, 'utf8') }, { mode })
+    : { config: DEFAULT_CONFIG, diagnostics: [] };
+  const read = readObjects([{ name: 'objects.yaml', text: readFileSync(join(folder, 'objects.yaml'), 'utf8') }]);
+  const simulated =
+    settings.simulate === true ? simulate(read.objects) : { objects: read.objects, diagnostics: [] as Diagnostic[] };
+  const cluster = loadCluster(simulated.objects, { simulated: settings.simulate === true });
+  const before = [...loadedConfig.diagnostics, ...read.diagnostics, ...simulated.diagnostics, ...cluster.diagnostics];
+  if (hasErrors(before)) return { texts: new Map(), diagnostics: before };
+  const { parts, diagnostics } = compile(cluster.state, {
+    mode,
+    config: loadedConfig.config,
+    ...(settings.node === undefined ? {} : { node: settings.node }),
+  });
+  return {
+    texts: new Map(parts.map((part) => [part.name, partText(part)])),
+    diagnostics: [...before, ...diagnostics],
+  };
+}
+
+/** The expected texts of one mode, by file name. */
+export function expectedTexts(folder: string, mode: ProxyMode): ReadonlyMap<string, string> {
+  const expected = join(folder, 'expected');
+  const names = existsSync(expected) ? readdirSync(expected).filter((name) => name.startsWith(`${mode}.`)) : [];
+  return new Map(names.sort().map((name) => [name, readFileSync(join(expected, name), 'utf8')]));
+}
+
+/** The name by which a case is shown. */
+export function caseName(folder: string): string {
+  return basename(folder);
+}

@@ -1,0 +1,14 @@
+/** The tests that need root and a real kernel: `npm run test:kernel`. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/kernel/**/*.kernel.ts'],
+    globalSetup: ['test/kernel/global-setup.ts'],
+    // Mostly waiting for other programs and for packets: more at once than there are cores.
+    maxConcurrency: 8,
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
