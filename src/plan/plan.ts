@@ -63,7 +63,8 @@ export function createPlanner(settings: PlanSettings): (state: ClusterState) => 
 }
 
 function inOrder(a: ServicePortPlan, b: ServicePortPlan): number {
-  return compareBytes(a.name, b.name) || compareBytes(a.protocol, b.protocol);
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return compareBytes(a.protocol, b.protocol);
 }
 
 /** Two ordered lists as one. */

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { dump } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
 import type { Diagnostic } from '../../src/kube/diagnostics.js';
+import type { LocatedObject } from '../../src/kube/objects.js';
 import { readObjects } from '../../src/kube/read.js';
 
 function read(...texts: string[]) {
@@ -181,6 +183,12 @@ describe('large texts', () => {
     spec: { clusterIP: `10.0.${i >> 8}.${i & 255}`, ports: [{ port: (i % 65_535) + 1, name: 'http' }, { port: 2 }] },
   }));
   const list = { apiVersion: 'v1', kind: 'List', metadata: { resourceVersion: '' } };
+  // A difference between thousands of objects would take minutes to print.
+  const areItems = (objects: readonly LocatedObject[]) =>
+    isDeepStrictEqual(
+      objects.map(({ object }) => object),
+      items,
+    );
 
   test.each([
     ['not indented', dump({ ...list, items }, { seqNoIndent: true })],
@@ -197,7 +205,7 @@ describe('large texts', () => {
     expect(text.length).toBeGreaterThan(2_100_000);
     const { objects, diagnostics } = read(text);
     expect(diagnostics).toEqual([]);
-    expect(objects.map(({ object }) => object)).toEqual(items);
+    expect(areItems(objects)).toBe(true);
     expect(objects.at(-1)?.origin?.path).toEqual(['items', count - 1]);
   });
 
@@ -239,9 +247,8 @@ describe('large texts', () => {
   test('may be many documents', () => {
     const text = items.map((item) => dump(item)).join('---\n');
     expect(text.length).toBeGreaterThan(2_000_000);
-    expect(read(text).objects.map(({ object, origin }) => [object, origin?.document])).toEqual(
-      items.map((item, i) => [item, i]),
-    );
+    expect(areItems(read(text).objects)).toBe(true);
+    expect(read(text).objects.at(-1)?.origin?.document).toBe(count - 1);
     const broken = text.replace('name: service-7000\n', 'name: [service-7000\n');
     const { objects, diagnostics } = read(broken);
     expect(objects).toHaveLength(count - 1);

@@ -160,7 +160,7 @@ describe('hostile texts', () => {
   test.each([
     ['[', '['.repeat(10_000), 'no JSON', deep],
     ['[]', '['.repeat(10_000) + ']'.repeat(10_000), 'no JSON', deep],
-    ['{', '{'.repeat(10_000), 'no YAML', deep],
+    ['{', '{'.repeat(10_000), 'no JSON', 'a quoted key is expected, not "{".'],
     ['flow in YAML', `a: ${'['.repeat(10_000)}`, 'no YAML', deep],
     ['block mappings', Array.from({ length: 2000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), 'no YAML', deep],
     ['block lists', '- '.repeat(10_000), 'no YAML', deep],

@@ -246,10 +246,17 @@ function addBalancingChain(lines: Lines, subject: Subject, chain: string, endpoi
   }
   let left = endpoints.length;
   for (const { text } of endpoints) {
-    const share = left > 1 ? ` -m statistic --mode random --probability ${probability(left)}` : '';
-    lines.natRules.push(`${start(text)}${share} -j ${endpointChains.get(text)}\n`);
+    lines.natRules.push(`${start(text)}${shareOf(left)}${endpointChains.get(text)}\n`);
     left--;
   }
+}
+
+const shares: string[] = [];
+
+/** The match and jump that give an endpoint its share when it is the first of `left` to choose from. */
+function shareOf(left: number): string {
+  shares[left] ??= left > 1 ? ` -m statistic --mode random --probability ${probability(left)} -j ` : ' -j ';
+  return shares[left];
 }
 
 /** One endpoint: masquerade for a pod that reaches itself, then the address translation. */
