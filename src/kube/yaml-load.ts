@@ -11,7 +11,7 @@ export type LoadedDocument = { readonly value: unknown } | { readonly problem: Y
 
 /** Node 20 slows down the parser after a few starts: a text is cut into no more pieces than that, if they stay small. */
 const PIECES = 6;
-const SMALLEST_PIECE = 2_000_000;
+const SMALLEST_PIECE = 500_000;
 const LARGEST_PIECE = 12_000_000;
 /** Text that cannot be cut is refused from here on, before its events exhaust the memory. */
 const LARGEST_TEXT = 20_000_000;

@@ -175,7 +175,7 @@ describe('what is wrong', () => {
 });
 
 describe('large texts', () => {
-  const count = 12_000;
+  const count = 3_500;
   const items = Array.from({ length: count }, (_, i) => ({
     apiVersion: 'v1',
     kind: 'Service',
@@ -202,7 +202,7 @@ describe('large texts', () => {
     ['dashes on their own lines', dump({ items, ...list }).replaceAll(/^ {2}- /gm, '  -\n    ')],
     ['CRLF', dump({ ...list, items }, { seqNoIndent: true }).replaceAll('\n', '\r\n')],
   ])('are read piece by piece as in one: list %s', (_, text) => {
-    expect(text.length).toBeGreaterThan(2_100_000);
+    expect(text.length).toBeGreaterThan(600_000);
     const { objects, diagnostics } = read(text);
     expect(diagnostics).toEqual([]);
     expect(areItems(objects)).toBe(true);
@@ -212,13 +212,12 @@ describe('large texts', () => {
   test.each([
     [
       'aliases from piece to piece',
-      (text: string) =>
-        text.replace('name: service-0', 'name: &n service-0').replace('name: service-11999', 'name: *n'),
+      (text: string) => text.replace('name: service-0', 'name: &n service-0').replace('name: service-3499', 'name: *n'),
       'service-0',
     ],
     [
       'a quoted scalar over lines that look like items',
-      (text: string) => text.replace('name: service-11999', 'name: "service\n- 1\n- 2"'),
+      (text: string) => text.replace('name: service-3499', 'name: "service\n- 1\n- 2"'),
       'service - 1 - 2',
     ],
   ])('are read as a whole with %s', (_, change, name) => {
@@ -230,7 +229,7 @@ describe('large texts', () => {
   });
 
   test.each([
-    ['in an item', (text: string) => text.replace('name: service-11000\n', 'name: service-11000\n   x: 1\n')],
+    ['in an item', (text: string) => text.replace('name: service-3000\n', 'name: service-3000\n   x: 1\n')],
     ['around the items', (text: string) => `${text}items: []\n`],
     ['at the end', (text: string) => `${text}x: [\n`],
   ])('name the line of what is wrong %s', (_, change) => {
@@ -246,13 +245,13 @@ describe('large texts', () => {
 
   test('may be many documents', () => {
     const text = items.map((item) => dump(item)).join('---\n');
-    expect(text.length).toBeGreaterThan(2_000_000);
+    expect(text.length).toBeGreaterThan(500_000);
     expect(areItems(read(text).objects)).toBe(true);
     expect(read(text).objects.at(-1)?.origin?.document).toBe(count - 1);
-    const broken = text.replace('name: service-7000\n', 'name: [service-7000\n');
+    const broken = text.replace('name: service-2000\n', 'name: [service-2000\n');
     const { objects, diagnostics } = read(broken);
     expect(objects).toHaveLength(count - 1);
-    expect(diagnostics.map(({ origin }) => origin?.document)).toEqual([7000]);
+    expect(diagnostics.map(({ origin }) => origin?.document)).toEqual([2000]);
   });
 });
 
