@@ -14,39 +14,43 @@ export interface ServicePortChains {
 }
 
 // A cluster of 10,000 Services takes 110,000 hashes, so next to nothing is allocated for one: the same buffers serve
-// every call, a hash starts as a copy of the empty state, and a name is made in one go.
+// every call, a hash starts as a copy of the empty state, and a name is made in one go from its characters' codes.
 const encoder = new TextEncoder();
 const emptyHash = sha256.create();
 const hash = sha256.create();
 const digest = new Uint8Array(32);
 let input = new Uint8Array(1024);
 
+const HASH_LETTERS = 16;
+const ALPHABET = codesOf('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567');
+
+/** Names as character codes: a prefix, and room for the letters of the hash, which are written anew for every name. */
+const SVC = codesOf('KUBE-SVC-', HASH_LETTERS);
+const SVL = codesOf('KUBE-SVL-', HASH_LETTERS);
+const EXT = codesOf('KUBE-EXT-', HASH_LETTERS);
+const FW = codesOf('KUBE-FW-', HASH_LETTERS);
+const SEP = codesOf('KUBE-SEP-', HASH_LETTERS);
+
+function codesOf(text: string, room = 0): number[] {
+  return [...Array.from(text, (char) => char.charCodeAt(0)), ...new Array<number>(room).fill(0)];
+}
+
 /** The chain names of a service port. */
 export function servicePortChains(name: string, protocol: string): ServicePortChains {
-  const suffix = chainHash(name, protocol);
-  return { svc: `KUBE-SVC-${suffix}`, svl: `KUBE-SVL-${suffix}`, ext: `KUBE-EXT-${suffix}`, fw: `KUBE-FW-${suffix}` };
+  digestOf(name, protocol, '');
+  return { svc: printName(SVC), svl: printName(SVL), ext: printName(EXT), fw: printName(FW) };
 }
 
 /** The name of the chain of one endpoint (`10.244.1.7:8080`) of a service port. */
 export function endpointChain(name: string, protocol: string, endpoint: string): string {
-  return `KUBE-SEP-${chainHash(name, protocol, endpoint)}`;
+  digestOf(name, protocol, endpoint);
+  return printName(SEP);
 }
 
-/** The first 16 characters of the base32 text of the SHA-256 of some texts one after the other: 80 bits. */
-export function chainHash(...texts: readonly string[]): string {
-  let length = 0;
-  for (const text of texts) length = write(text, length);
+/** Leaves the SHA-256 of three texts, one after the other, in `digest`. */
+function digestOf(name: string, protocol: string, endpoint: string): void {
+  const length = write(endpoint, write(protocol, write(name, 0)));
   emptyHash._cloneInto(hash).update(input.subarray(0, length)).digestInto(digest);
-  return (
-    pair(byte(0), byte(1), 6) +
-    pair(byte(1), byte(2), 4) +
-    pair(byte(2), byte(3), 2) +
-    pair(byte(3), byte(4), 0) +
-    pair(byte(5), byte(6), 6) +
-    pair(byte(6), byte(7), 4) +
-    pair(byte(7), byte(8), 2) +
-    pair(byte(8), byte(9), 0)
-  );
 }
 
 /** Writes a text to the input as UTF-8, from a position on; returns the position behind it. */
@@ -65,18 +69,35 @@ function write(text: string, from: number): number {
   return from + text.length;
 }
 
+/** A name with the first 16 letters of the base32 text of `digest`: 80 bits. */
+function printName(codes: number[]): string {
+  writeLetters(codes, codes.length - HASH_LETTERS, 0);
+  writeLetters(codes, codes.length - HASH_LETTERS / 2, 5);
+  return String.fromCharCode.apply(undefined, codes);
+}
+
+/** Writes eight base32 letters for the five bytes of `digest` from one on. */
+function writeLetters(codes: number[], at: number, from: number): void {
+  const a = byte(from);
+  const b = byte(from + 1);
+  const c = byte(from + 2);
+  const d = byte(from + 3);
+  const e = byte(from + 4);
+  codes[at] = letter(a >> 3);
+  codes[at + 1] = letter((a << 2) | (b >> 6));
+  codes[at + 2] = letter(b >> 1);
+  codes[at + 3] = letter((b << 4) | (c >> 4));
+  codes[at + 4] = letter((c << 1) | (d >> 7));
+  codes[at + 5] = letter(d >> 2);
+  codes[at + 6] = letter((d << 3) | (e >> 5));
+  codes[at + 7] = letter(e);
+}
+
 function byte(index: number): number {
   return digest[index] ?? 0;
 }
 
-/** All pairs of base32 letters, by the ten bits that they stand for. */
-const PAIRS = Array.from({ length: 1024 }, (_, bits) => letter(bits >> 5) + letter(bits & 31));
-
-function letter(bits: number): string {
-  return 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(bits);
-}
-
-/** The two letters for ten bits that lie across two bytes, `rest` bits of the second being left over. */
-function pair(first: number, second: number, rest: number): string {
-  return PAIRS[((first << (8 - rest)) | (second >> rest)) & 1023] ?? '';
+/** The base32 letter of the lowest five bits. */
+function letter(bits: number): number {
+  return ALPHABET[bits & 31] ?? 0;
 }

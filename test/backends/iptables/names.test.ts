@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chainHash, endpointChain, servicePortChains } from '../../../src/backends/iptables/names.js';
+import { endpointChain, servicePortChains } from '../../../src/backends/iptables/names.js';
 import { probability } from '../../../src/backends/iptables/probability.js';
 
 describe('chain names', () => {
@@ -41,7 +41,7 @@ describe('chain names', () => {
           { length: 16 },
           (_, i) => alphabet[Number.parseInt(bits.slice(i * 5, i * 5 + 5), 2)],
         ).join('');
-        expect(chainHash(text)).toBe(expected);
+        expect(endpointChain('', '', text)).toBe(`KUBE-SEP-${expected}`);
       }),
     );
   });
