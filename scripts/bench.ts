@@ -12,8 +12,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dump } from 'js-yaml';
 import { Bench } from 'tinybench';
-import { compile, createCompiler, DEFAULT_CONFIG, loadCluster, located, partText, setSlice } from '../src/index.js';
-import { parseEndpointSlice } from '../src/kube/endpointslice.js';
+import {
+  applyWatchEvent,
+  compile,
+  createCompiler,
+  DEFAULT_CONFIG,
+  loadCluster,
+  located,
+  partText,
+} from '../src/index.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
 interface Figure {
@@ -105,8 +112,7 @@ try {
       'one slice changed to pieces',
       services,
       () => {
-        const slice = parseEndpointSlice({ object: bigSlice(round % services, ENDPOINTS, ++round) }, []);
-        if (slice !== undefined) setSlice(state, slice);
+        applyWatchEvent(state, 'MODIFIED', bigSlice(round % services, ENDPOINTS, ++round));
         return compiler(state);
       },
       full ? '5 ms (kube-proxy 115-130 ms)' : undefined,

@@ -33,17 +33,8 @@ export type { LocatedObject, RawObject, SourceText } from './kube/objects.js';
 export { readObjects } from './kube/read.js';
 export type { Service, ServicePort, ServiceType, TrafficPolicy } from './kube/service.js';
 export { type SimulateOptions, simulate } from './kube/simulate/simulate.js';
-export {
-  type ClusterState,
-  emptyState,
-  removeNode,
-  removeService,
-  removeSlice,
-  type ServiceEntry,
-  setNode,
-  setService,
-  setSlice,
-} from './kube/state.js';
+export { type ClusterState, emptyState, type ServiceEntry } from './kube/state.js';
+export { applyWatchEvent, type WatchEventType } from './kube/watch.js';
 export { type ByFamily, FAMILIES, type Family } from './net/family.js';
 export type { Cidr, IpAddress } from './net/ip.js';
 export type { Protocol } from './net/protocol.js';

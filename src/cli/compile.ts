@@ -8,7 +8,7 @@ import { placeDiagnostics } from '../kube/locate.js';
 import type { LocatedObject, SourceText } from '../kube/objects.js';
 import { readObjects } from '../kube/read.js';
 import { simulate } from '../kube/simulate/simulate.js';
-import type { Family } from '../net/family.js';
+import { FAMILIES, type Family } from '../net/family.js';
 import { DONE, TROUBLE } from './exit.js';
 import { readInputFile, readInputs, reason } from './input.js';
 import type { Io } from './io.js';
@@ -70,7 +70,11 @@ function compileInputs(flags: CompileFlags, io: Io): Outcome {
   const read = readObjects(inputs.sources);
   sources.push(...inputs.sources);
   diagnostics.push(...inputs.diagnostics, ...read.diagnostics);
-  const cluster = loadInputs(selectNamespace(read.objects, flags.namespace), flags);
+  if (read.objects.length === 0 && !hasErrors(diagnostics)) {
+    const hint = 'A cluster without Services still has Nodes; give those to compile its rules.';
+    diagnostics.push(diagnostic('no-objects', 'the input holds no object.', { hint }));
+  }
+  const cluster = loadInputs(selectNamespace(read.objects, flags.namespace), flags, config);
   diagnostics.push(...cluster.diagnostics);
   if (hasErrors(diagnostics)) return { parts: [], diagnostics, sources };
 
@@ -119,11 +123,14 @@ function selectNamespace(objects: readonly LocatedObject[], namespace: string | 
 }
 
 /** With --simulate the objects are checked as they were given first, so that nothing is derived from wrong ones. */
-function loadInputs(objects: readonly LocatedObject[], flags: CompileFlags): LoadedCluster {
+function loadInputs(objects: readonly LocatedObject[], flags: CompileFlags, config: ProxyConfig): LoadedCluster {
   if (!flags.simulate) return loadCluster(objects);
   const given = loadCluster(objects, { simulated: true });
   if (hasErrors(given.diagnostics)) return given;
+  // Where pods are told by the cluster's network, made up pods belong into it.
+  const clusterCIDR = FAMILIES.flatMap((family) => config.clusterCIDRs[family] ?? []).join(',');
   const simulated = simulate(objects, {
+    ...(clusterCIDR === '' ? {} : { clusterCIDR }),
     ...(flags.serviceClusterIpRange === undefined ? {} : { serviceClusterIPRange: flags.serviceClusterIpRange }),
     ...(flags.serviceNodePortRange === undefined ? {} : { nodePortRange: flags.serviceNodePortRange }),
     ...(flags.simulateNodes === undefined ? {} : { nodes: flags.simulateNodes }),

@@ -1,5 +1,5 @@
 /** Reading what `-f` names: files, folders and standard input. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
@@ -17,6 +17,11 @@ const MANIFEST = /\.(json|yaml|yml)$/;
 /** Larger than any listing of objects, and below what one string can hold. */
 const MAX_BYTES = 400 * 1024 * 1024;
 
+/** How much is read at a time. */
+const PIECE_BYTES = 1024 * 1024;
+
+const STDIN = 0;
+
 /** From this size on, reading is announced on a terminal. */
 const LARGE_BYTES = 4 * 1024 * 1024;
 
@@ -30,8 +35,8 @@ export function readInputs(
 ): InputTexts {
   const sources: SourceText[] = [];
   const diagnostics: Diagnostic[] = [];
-  const add = (name: string, read: () => Buffer): void => {
-    const result = decode(name, read, options.progress);
+  const add = (name: string, file: string | number): void => {
+    const result = readText(name, file, options.progress);
     if ('text' in result) sources.push(result);
     else diagnostics.push(result);
   };
@@ -39,19 +44,15 @@ export function readInputs(
     return { sources, diagnostics: [unreadable('<stdin>', 'standard input can be read only once.')] };
   }
   for (const name of names) {
-    if (name === '-') add('<stdin>', () => readFileSync(0));
-    else for (const file of expand(name, options.recursive, diagnostics)) add(file, () => readLimited(file));
+    if (name === '-') add('<stdin>', STDIN);
+    else for (const file of expand(name, options.recursive, diagnostics)) add(file, file);
   }
   return { sources, diagnostics };
 }
 
 /** Reads one file that must be there, for instance a configuration. */
 export function readInputFile(name: string): SourceText | Diagnostic {
-  return decode(
-    name,
-    () => (name === '-' ? readFileSync(0) : readLimited(name)),
-    () => {},
-  );
+  return name === '-' ? readText('<stdin>', STDIN, () => {}) : readText(name, name, () => {});
 }
 
 /** The files that a name stands for. */
@@ -85,33 +86,46 @@ function filesIn(folder: string, recursive: boolean): readonly string[] {
   });
 }
 
-function readLimited(file: string): Buffer {
-  const { size } = statSync(file);
-  if (size > MAX_BYTES) throw new Error(`${megabytes(size)} is more than the ${megabytes(MAX_BYTES)} that are read.`);
-  return readFileSync(file);
-}
-
-function decode(name: string, read: () => Buffer, progress: (text: string) => void): SourceText | Diagnostic {
+/** Reads a file as text, or says why not. */
+function readText(name: string, file: string | number, progress: (text: string) => void): SourceText | Diagnostic {
+  const binary = (message: string): Diagnostic =>
+    diagnostic('binary-input', message, { place: { file: name }, hint: 'Give YAML or JSON in UTF-8.' });
   let bytes: Buffer;
   try {
-    bytes = read();
+    const read = readBytes(file);
+    if ('refused' in read) return binary(read.refused);
+    bytes = read.bytes;
   } catch (error) {
     return unreadable(name, reason(error));
-  }
-  // Before decoding, so that a disk image given by mistake is refused at once.
-  const nul = bytes.indexOf(0);
-  if (nul >= 0) {
-    const hint = 'Give YAML or JSON in UTF-8.';
-    return diagnostic('binary-input', `byte ${nul + 1} is NUL: this is no text.`, { place: { file: name }, hint });
   }
   if (bytes.length >= LARGE_BYTES) progress(`reading ${name} (${megabytes(bytes.length)})`);
   try {
     return { name, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    return diagnostic('binary-input', 'this is no UTF-8 text.', {
-      place: { file: name },
-      hint: 'Give YAML or JSON in UTF-8.',
-    });
+    return binary('this is no UTF-8 text.');
+  }
+}
+
+/**
+ * The bytes of a file, read piece by piece: a disk image, or a device that never ends, is refused at its first NUL, and
+ * whatever is too large to be manifests at the limit.
+ */
+function readBytes(file: string | number): { bytes: Buffer } | { refused: string } {
+  const descriptor = typeof file === 'number' ? file : openSync(file, 'r');
+  try {
+    const pieces: Buffer[] = [];
+    for (let length = 0; ; ) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES);
+      const count = readSync(descriptor, piece);
+      if (count === 0) return { bytes: Buffer.concat(pieces) };
+      const nul = piece.subarray(0, count).indexOf(0);
+      if (nul >= 0) return { refused: `byte ${length + nul + 1} is NUL: this is no text.` };
+      pieces.push(piece.subarray(0, count));
+      length += count;
+      if (length > MAX_BYTES) return { refused: `it has more than the ${megabytes(MAX_BYTES)} that are read.` };
+    }
+  } finally {
+    if (descriptor !== STDIN) closeSync(descriptor);
   }
 }
 

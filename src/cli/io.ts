@@ -12,8 +12,9 @@ export interface Io {
 
 /** The streams of this process. A reader that goes away (`kuberules compile ... | head`) is no trouble. */
 export function processIo(): Io {
-  process.stdout.on('error', ignoreBrokenPipe);
-  process.stderr.on('error', ignoreBrokenPipe);
+  // Failures reach whoever writes through `out`; without a listener they would end the process first.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
   return {
     out: (text) =>
       new Promise((resolve, reject) => {
@@ -32,10 +33,6 @@ export function processIo(): Io {
 
 function isBrokenPipe(error: Error): boolean {
   return 'code' in error && error.code === 'EPIPE';
-}
-
-function ignoreBrokenPipe(error: Error): void {
-  if (!isBrokenPipe(error)) throw error;
 }
 
 /** Colour only on a terminal that wants it; https://no-color.org. */

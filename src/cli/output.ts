@@ -1,6 +1,6 @@
 /** Writing results: as a stream, or as files of a folder, all or none. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { type Part, partText } from '../backends/compile.js';
 import type { Io } from './io.js';
 
@@ -34,7 +34,7 @@ export function* printedParts(parts: readonly Part[]): Generator<string> {
  * @throws what the file system throws; then no file of the folder was changed, but for a failure between renames
  */
 export function writeParts(folder: string, parts: readonly Part[]): readonly string[] {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const files = parts.map((part) => ({
     part,
     path: join(folder, part.name),
@@ -47,4 +47,12 @@ export function writeParts(folder: string, parts: readonly Part[]): readonly str
     for (const { draft } of files) rmSync(draft, { force: true });
   }
   return files.map(({ path }) => path);
+}
+
+/** Makes a folder and those above it. Node's own recursive mkdir never returns where the system refuses with ENOENT (/proc). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  const above = dirname(resolve(folder));
+  if (!existsSync(above)) makeFolder(above);
+  mkdirSync(folder);
 }

@@ -22,8 +22,14 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     // Commander has printed what is wrong; help and version are no trouble.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : TROUBLE;
-    throw error;
+    if (!isSystemError(error)) throw error;
+    io.err(`error: the output cannot be written: ${error.message}\n`);
+    return TROUBLE;
   }
+}
+
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error;
 }
 
 function createProgram(io: Io, exit: (code: number) => void): Command {
@@ -75,6 +81,6 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 9999.');
+  if (!/^([1-9][0-9]{0,2}|1000)$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 1000.');
   return Number(text);
 }

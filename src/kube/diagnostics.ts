@@ -58,6 +58,10 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'a document is no Kubernetes object (no mapping, or no apiVersion and kind)',
   },
+  'no-objects': {
+    severity: 'error',
+    meaning: 'the input holds no object at all, as when the command before a pipe failed',
+  },
   'unsupported-version': { severity: 'error', meaning: 'a known kind in an API version that is not read' },
   'skipped-kinds': { severity: 'note', meaning: 'objects of kinds that give no rules were skipped' },
   'invalid-field': { severity: 'error', meaning: 'a field has a wrong type or a value that the API server refuses' },

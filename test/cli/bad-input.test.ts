@@ -209,6 +209,11 @@ describe('what is not there', () => {
   const file = () => join(folderWith({ 'objects.yaml': GOOD }), 'objects.yaml');
   it.each<[string, () => readonly string[], string]>([
     ['a missing file', () => ['-f', '/nonexistent/objects.yaml'], 'no such file or folder. [unreadable-input]'],
+    [
+      'an empty file',
+      () => ['-f', join(folderWith({ 'objects.yaml': '# nothing\n---\n' }), 'objects.yaml')],
+      '[no-objects]',
+    ],
     ['an empty folder', () => ['-f', folderWith({})], 'holds no .json, .yaml or .yml file'],
     ['standard input twice', () => ['-f', '-', '-f', '-'], 'only once. [unreadable-input]'],
     [
