@@ -142,6 +142,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied.',
   EISDIR: 'this is a folder.',
   ELOOP: 'too many symbolic links.',
+  ENOTDIR: 'a part of the path is no folder.',
+  EROFS: 'the file system is read-only.',
+  ENOSPC: 'no space left.',
 };
 
 /** Why the system refused, in words. */
