@@ -2,7 +2,6 @@
 export {
   type Compiled,
   type CompileOptions,
-  type CompilerSettings,
   compile,
   createCompiler,
   type Part,

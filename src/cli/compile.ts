@@ -1,5 +1,5 @@
 /** `kuberules compile`: the rules of one node. */
-import { COMPILED_MODES, type Compiled, compile, type Part, partText } from '../backends/compile.js';
+import { type Compiled, compile, type Part, partText } from '../backends/compile.js';
 import { type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { isFields, show } from '../kube/fields.js';
@@ -14,7 +14,7 @@ import { readInputFile, readInputs, reason } from './input.js';
 import type { Io } from './io.js';
 import { printedParts, writeParts, writePieces } from './output.js';
 import { configFromFlags } from './proxy-flags.js';
-import { diagnosticJson, printDiagnostics } from './report.js';
+import { diagnosticJson, printable, printDiagnostics } from './report.js';
 
 /** The command's options as commander gives them. */
 export interface CompileFlags {
@@ -43,83 +43,88 @@ interface Outcome extends Compiled {
 /** Runs the command; returns the exit code. */
 export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
   const outcome = compileInputs(flags, io);
-  const failed = hasErrors(outcome.diagnostics);
-  const diagnostics = placeDiagnostics(outcome.diagnostics, outcome.sources);
-  const parts = failed ? [] : selectParts(outcome.parts, flags);
+  const found = placeDiagnostics(outcome.diagnostics, outcome.sources);
+  const selected = hasErrors(found) ? [] : selectParts(outcome.parts, flags);
+  const written = hasErrors(found) || flags.outputDir === undefined ? [] : writeFolder(flags.outputDir, selected);
+  const diagnostics = [...found, ...written];
+  const failed = hasErrors(diagnostics);
+  const parts = failed ? [] : selected;
   if (flags.output === 'json') await io.out(jsonText(parts, diagnostics));
   else printDiagnostics(diagnostics, io);
-  if (failed) return TROUBLE;
-  if (flags.outputDir !== undefined) return writeFolder(flags.outputDir, parts, io);
-  if (flags.output === 'text') await writePieces(printedParts(parts), io);
-  return DONE;
+  if (flags.output === 'text' && flags.outputDir === undefined) await writePieces(printedParts(parts), io);
+  return failed ? TROUBLE : DONE;
 }
 
 function compileInputs(flags: CompileFlags, io: Io): Outcome {
-  const { config, diagnostics, sources } = readConfiguration(flags);
-  const mode = flags.mode ?? config.mode ?? 'iptables';
-  if (!COMPILED_MODES.includes(mode)) {
-    const hint = 'Use --mode iptables.';
-    diagnostics.push(diagnostic('unsupported-mode', `mode ${mode} cannot be compiled yet.`, { hint }));
+  const configuration = readConfiguration(flags);
+  const { config } = configuration;
+  const unused = unusedFlags(flags);
+  if (hasErrors([...configuration.diagnostics, ...unused])) {
+    return { parts: [], diagnostics: [...configuration.diagnostics, ...unused], sources: configuration.sources };
   }
-  if (hasErrors(diagnostics)) return { parts: [], diagnostics, sources };
-
-  const progress = (text: string): void => {
-    if (io.interactive) io.err(`${text}\n`);
-  };
-  const inputs = readInputs(flags.filename, { recursive: flags.recursive, progress });
-  const read = readObjects(inputs.sources);
-  sources.push(...inputs.sources);
-  diagnostics.push(...inputs.diagnostics, ...read.diagnostics);
-  if (read.objects.length === 0 && !hasErrors(diagnostics)) {
-    const hint = 'A cluster without Services still has Nodes; give those to compile its rules.';
-    diagnostics.push(diagnostic('no-objects', 'the input holds no object.', { hint }));
-  }
-  const cluster = loadInputs(selectNamespace(read.objects, flags.namespace), flags, config);
-  diagnostics.push(...cluster.diagnostics);
-  if (hasErrors(diagnostics)) return { parts: [], diagnostics, sources };
-
-  const compiled = compile(cluster.state, {
-    mode,
-    config,
-    ...(flags.node === undefined ? {} : { node: flags.node }),
-    ...(flags.family === undefined ? {} : { family: flags.family }),
+  const inputs = readInputs(flags.filename, {
+    recursive: flags.recursive,
+    progress: (text) => {
+      if (io.interactive) io.err(`${printable(text)}\n`);
+    },
   });
-  diagnostics.push(...compiled.diagnostics);
-  return { parts: compiled.parts, diagnostics, sources };
+  const sources = [...configuration.sources, ...inputs.sources];
+  const read = readObjects(inputs.sources);
+  const objects = selectNamespace(read.objects, flags.namespace);
+  const before = [...configuration.diagnostics, ...inputs.diagnostics, ...read.diagnostics];
+  if (objects.length === 0 && !hasErrors(before)) before.push(noObjects(flags.namespace));
+  const cluster = loadInputs(objects, flags, config);
+  const known = [...before, ...cluster.diagnostics];
+  if (hasErrors(known)) return { parts: [], diagnostics: known, sources };
+
+  const { mode, node, family } = flags;
+  const compiled = compile(cluster.state, { mode, config, node, family });
+  return { parts: compiled.parts, diagnostics: [...known, ...compiled.diagnostics], sources };
+}
+
+function noObjects(namespace: string | undefined): Diagnostic {
+  const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
+  const hint = 'A cluster without Services still has Nodes; give those to compile its rules.';
+  return diagnostic('no-objects', `the input holds no object${where}.`, { hint });
+}
+
+/** Flags that only --simulate reads. */
+function unusedFlags(flags: CompileFlags): readonly Diagnostic[] {
+  if (flags.simulate) return [];
+  const given = [
+    flags.serviceClusterIpRange === undefined ? [] : '--service-cluster-ip-range',
+    flags.serviceNodePortRange === undefined ? [] : '--service-node-port-range',
+    flags.simulateNodes === undefined ? [] : '--simulate-nodes',
+  ].flat();
+  return given.map((flag) => diagnostic('usage', `${flag} means something only with --simulate.`));
 }
 
 /** The configuration from --config and kube-proxy's own flags. */
 function readConfiguration(flags: CompileFlags): {
-  config: ProxyConfig;
-  diagnostics: Diagnostic[];
-  sources: SourceText[];
+  readonly config: ProxyConfig;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly sources: readonly SourceText[];
 } {
-  const sources: SourceText[] = [];
-  const diagnostics: Diagnostic[] = [];
-  let base: ProxyConfig | undefined;
-  if (flags.config !== undefined) {
-    const source = readInputFile(flags.config);
-    if ('text' in source) {
-      sources.push(source);
-      const loaded = readConfig(source, flags.mode === undefined ? {} : { mode: flags.mode });
-      diagnostics.push(...loaded.diagnostics);
-      base = loaded.config;
-    } else {
-      diagnostics.push(source);
-    }
-  }
-  const merged = configFromFlags(flags, base, flags.mode);
-  diagnostics.push(...merged.diagnostics);
-  return { config: merged.config, diagnostics, sources };
+  const source = flags.config === undefined ? undefined : readInputFile(flags.config);
+  const loaded = source !== undefined && 'text' in source ? readConfig(source, { mode: flags.mode }) : undefined;
+  const merged = configFromFlags(flags, loaded?.config, flags.mode);
+  const unread = source !== undefined && !('text' in source) ? [source] : [];
+  return {
+    config: merged.config,
+    diagnostics: [...unread, ...(loaded?.diagnostics ?? []), ...merged.diagnostics],
+    sources: source !== undefined && 'text' in source ? [source] : [],
+  };
 }
 
 function selectNamespace(objects: readonly LocatedObject[], namespace: string | undefined): readonly LocatedObject[] {
   if (namespace === undefined) return objects;
-  return objects.filter(({ object }) => {
+  const inNamespace = objects.filter(({ object }) => {
     if (object.kind === 'Node') return true;
     const given = isFields(object.metadata) ? object.metadata.namespace : undefined;
     return (given || 'default') === namespace;
   });
+  // Nodes have no namespace; but without anything else in the namespace its name is a mistake.
+  return inNamespace.every(({ object }) => object.kind === 'Node') ? [] : inNamespace;
 }
 
 /** With --simulate the objects are checked as they were given first, so that nothing is derived from wrong ones. */
@@ -130,10 +135,10 @@ function loadInputs(objects: readonly LocatedObject[], flags: CompileFlags, conf
   // Where pods are told by the cluster's network, made up pods belong into it.
   const clusterCIDR = FAMILIES.flatMap((family) => config.clusterCIDRs[family] ?? []).join(',');
   const simulated = simulate(objects, {
-    ...(clusterCIDR === '' ? {} : { clusterCIDR }),
-    ...(flags.serviceClusterIpRange === undefined ? {} : { serviceClusterIPRange: flags.serviceClusterIpRange }),
-    ...(flags.serviceNodePortRange === undefined ? {} : { nodePortRange: flags.serviceNodePortRange }),
-    ...(flags.simulateNodes === undefined ? {} : { nodes: flags.simulateNodes }),
+    clusterCIDR: clusterCIDR === '' ? undefined : clusterCIDR,
+    serviceClusterIPRange: flags.serviceClusterIpRange,
+    nodePortRange: flags.serviceNodePortRange,
+    nodes: flags.simulateNodes,
   });
   if (hasErrors(simulated.diagnostics)) return { state: given.state, diagnostics: simulated.diagnostics };
   const loaded = loadCluster(simulated.objects, { simulated: true });
@@ -154,13 +159,12 @@ function jsonText(parts: readonly Part[], diagnostics: readonly Diagnostic[]): s
   return `${JSON.stringify(result, undefined, 2)}\n`;
 }
 
-function writeFolder(folder: string, parts: readonly Part[], io: Io): number {
+/** Writes the parts; returns why that could not be. */
+function writeFolder(folder: string, parts: readonly Part[]): readonly Diagnostic[] {
   try {
     writeParts(folder, parts);
-    return DONE;
+    return [];
   } catch (error) {
-    const message = `${show(folder)} cannot be written: ${reason(error)}`;
-    printDiagnostics([diagnostic('unwritable-output', message)], io);
-    return TROUBLE;
+    return [diagnostic('unwritable-output', `${show(folder)} cannot be written: ${reason(error)}`)];
   }
 }

@@ -116,7 +116,7 @@ function readBytes(file: string | number): { bytes: Buffer } | { refused: string
     const pieces: Buffer[] = [];
     for (let length = 0; ; ) {
       const piece = Buffer.allocUnsafe(PIECE_BYTES);
-      const count = readSync(descriptor, piece);
+      const count = readPiece(descriptor, piece);
       if (count === 0) return { bytes: Buffer.concat(pieces) };
       const nul = piece.subarray(0, count).indexOf(0);
       if (nul >= 0) return { refused: `byte ${length + nul + 1} is NUL: this is no text.` };
@@ -126,6 +126,18 @@ function readBytes(file: string | number): { bytes: Buffer } | { refused: string
     }
   } finally {
     if (descriptor !== STDIN) closeSync(descriptor);
+  }
+}
+
+/** Reads once more where there is nothing yet: standard input may be a pipe that does not block. */
+function readPiece(descriptor: number, piece: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, piece);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
   }
 }
 

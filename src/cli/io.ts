@@ -10,6 +10,9 @@ export interface Io {
   readonly color: boolean;
 }
 
+/** A result could not be written. */
+export class OutputError extends Error {}
+
 /** The streams of this process. A reader that goes away (`kuberules compile ... | head`) is no trouble. */
 export function processIo(): Io {
   // Failures reach whoever writes through `out`; without a listener they would end the process first.
@@ -20,7 +23,7 @@ export function processIo(): Io {
       new Promise((resolve, reject) => {
         process.stdout.write(text, (error) => {
           if (error === null || error === undefined || isBrokenPipe(error)) resolve();
-          else reject(error);
+          else reject(new OutputError(error.message));
         });
       }),
     err: (text) => {

@@ -1,9 +1,11 @@
 /** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
 import { TROUBLE } from './exit.js';
-import type { Io } from './io.js';
+import { type Io, OutputError } from './io.js';
 import { addProxyFlags } from './proxy-flags.js';
+import { printDiagnostics } from './report.js';
 import { version } from './version.js';
 
 /**
@@ -22,14 +24,17 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     // Commander has printed what is wrong; help and version are no trouble.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : TROUBLE;
-    if (!isSystemError(error)) throw error;
-    io.err(`error: the output cannot be written: ${error.message}\n`);
+    printDiagnostics([unexpected(error)], io);
     return TROUBLE;
   }
 }
 
-function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && 'syscall' in error;
+/** What nobody foresaw; with KUBERULES_DEBUG set, where it happened. */
+function unexpected(error: unknown): Diagnostic {
+  if (error instanceof OutputError)
+    return diagnostic('unwritable-output', `the output cannot be written: ${error.message}`);
+  const text = error instanceof Error ? (process.env.KUBERULES_DEBUG && error.stack) || error.message : String(error);
+  return diagnostic('internal', `${text}`, { hint: 'This is a mistake in kuberules: please report it.' });
 }
 
 function createProgram(io: Io, exit: (code: number) => void): Command {

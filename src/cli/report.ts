@@ -48,11 +48,8 @@ export function printDiagnostic(each: Diagnostic, color: boolean): string {
 }
 
 /** Names of files and keys of mappings are anybody's; nothing but printable text reaches the terminal. */
-function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
 }
 
 /** A diagnostic as it is printed by `--output json`. */

@@ -132,7 +132,7 @@ const KIND = 'KubeProxyConfiguration';
  * @param options.mode the mode that the configuration will be used with, when not its own: kube-proxy checks the
  *   sections `ipvs` and `nftables` in their modes only, so in others a wrong value there is a warning
  */
-export function readConfig(source: SourceText, options: { readonly mode?: ProxyMode } = {}): LoadedConfig {
+export function readConfig(source: SourceText, options: { readonly mode?: ProxyMode | undefined } = {}): LoadedConfig {
   const diagnostics: Diagnostic[] = [];
   const located = readConfiguration(source, diagnostics);
   if (located === undefined) return { config: DEFAULT_CONFIG, diagnostics };
@@ -188,7 +188,7 @@ interface LocatedConfig {
 /** The one object of a text. */
 function readOne(source: SourceText, diagnostics: Diagnostic[]): LocatedConfig | undefined {
   const read = readObjects([source]);
-  diagnostics.push(...read.diagnostics);
+  for (const each of read.diagnostics) diagnostics.push(each);
   const [first, second] = read.objects;
   const nowhere: Origin = { file: source.name, document: 0, path: [] };
   if (second !== undefined) {

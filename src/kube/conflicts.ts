@@ -33,15 +33,17 @@ function checkClusterIPs(service: Service, claims: Claims, diagnostics: Diagnost
   }
 }
 
+/** The API server hands out node ports by number alone, whatever their protocol. */
 function checkNodePorts(service: Service, claims: Claims, diagnostics: Diagnostic[]): void {
-  for (const [i, { nodePort, protocol }] of service.ports.entries()) {
-    const holder = nodePort === undefined ? undefined : claim(claims, `${nodePort}/${protocol}`, service);
-    if (holder === undefined) continue;
+  for (const [i, { nodePort }] of service.ports.entries()) {
+    const holder = nodePort === undefined ? undefined : claim(claims, String(nodePort), service);
+    // One Service may have a number for TCP and for UDP; what it has twice was reported when it was read.
+    if (holder === undefined || holder === service) continue;
     const path = ['spec', 'ports', i, 'nodePort'];
-    reportClaim(diagnostics, 'node-port-conflict', service, path, `node port ${nodePort}/${protocol}`, holder);
+    reportClaim(diagnostics, 'node-port-conflict', service, path, `node port ${nodePort}`, holder);
   }
   const { healthCheckNodePort } = service;
-  const holder = healthCheckNodePort === undefined ? undefined : claim(claims, `${healthCheckNodePort}/TCP`, service);
+  const holder = healthCheckNodePort === undefined ? undefined : claim(claims, String(healthCheckNodePort), service);
   if (holder === undefined) return;
   const path = ['spec', 'healthCheckNodePort'];
   reportClaim(
@@ -49,7 +51,7 @@ function checkNodePorts(service: Service, claims: Claims, diagnostics: Diagnosti
     'node-port-conflict',
     service,
     path,
-    `health check node port ${healthCheckNodePort}/TCP`,
+    `health check node port ${healthCheckNodePort}`,
     holder,
   );
 }
@@ -88,12 +90,14 @@ function reportClaim(
   what: string,
   holder: Service,
 ): void {
-  const other = holder === service ? 'another port of it' : `Service ${serviceKey(holder)}`;
+  const place = holder.origin === undefined ? '' : ` (${holder.origin.file}, document ${holder.origin.document + 1})`;
+  const other = holder === service ? 'another port of it' : `Service ${serviceKey(holder)}${place}`;
   diagnostics.push(
     diagnostic(code, `${what} is claimed by ${other} too.`, {
       object: `Service ${serviceKey(service)}`,
       path,
-      ...(service.origin === undefined ? {} : { origin: service.origin }),
+      origin: service.origin,
+      hint: 'Change one of them.',
     }),
   );
 }

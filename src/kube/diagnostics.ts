@@ -28,17 +28,17 @@ export interface Diagnostic {
   readonly code: DiagnosticCode;
   readonly severity: Severity;
   /** Kind, namespace and name: `Service shop/web`. */
-  readonly object?: string;
+  readonly object?: string | undefined;
   /** The field that it is about, inside the object. */
-  readonly path?: FieldPath;
+  readonly path?: FieldPath | undefined;
   /** The object's origin, from which the line is found on demand. */
-  readonly origin?: Origin;
+  readonly origin?: Origin | undefined;
   /** Where it is, once found; see `placeDiagnostics`. */
-  readonly place?: Place;
+  readonly place?: Place | undefined;
   /** One sentence: what. */
   readonly message: string;
   /** One sentence: what to do. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /** Every code with its severity and meaning; docs/diagnostics.md lists the same. Codes are never reused. */
@@ -69,6 +69,14 @@ export const DIAGNOSTIC_CODES = {
   'invalid-port': { severity: 'error', meaning: 'a port is no whole number from 1 to 65535' },
   'invalid-address': { severity: 'error', meaning: 'an IP address or CIDR is none' },
   'wrong-family': { severity: 'error', meaning: 'an address belongs to another IP family than its object says' },
+  'missing-families': {
+    severity: 'warning',
+    meaning: 'a Service has two cluster IPs but no ipFamilies, so that only the first counts',
+  },
+  'ignored-node-address': {
+    severity: 'warning',
+    meaning: 'an InternalIP or ExternalIP of a Node is no IP address and is left out',
+  },
   'lenient-address': {
     severity: 'warning',
     meaning: 'an address was written with leading zeros or as an IPv4-mapped IPv6 address',
@@ -111,6 +119,7 @@ export const DIAGNOSTIC_CODES = {
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
   'unsupported-mode': { severity: 'error', meaning: 'the mode cannot be compiled yet' },
+  internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },
   'ignored-flags': { severity: 'note', meaning: 'flags of kube-proxy were given that no rule depends on' },

@@ -2,12 +2,21 @@
 import type { V1Endpoints } from '@kubernetes/client-node';
 import { type Diagnostic, diagnostic, type FieldPath, type Origin } from './diagnostics.js';
 import { type EndpointSlice, parseEndpointSlice } from './endpointslice.js';
-import { readFields, readIp, readList, readPort, readText, report, type Subject, show } from './fields.js';
+import {
+  readIp,
+  readItem,
+  readList,
+  readPort,
+  readPortName,
+  readProtocol,
+  readRequiredText,
+  readText,
+  report,
+  type Subject,
+} from './fields.js';
 import { readMetadata, subjectOf } from './metadata.js';
 import { isMirrored, mirrorEndpoints } from './mirror.js';
-import { isDnsLabel } from './names.js';
 import type { LocatedObject, RawObject } from './objects.js';
-import { readProtocol } from './service.js';
 
 /** A checked Endpoints object. */
 export interface Endpoints {
@@ -25,11 +34,11 @@ export interface Endpoints {
  */
 export function parseEndpoints(located: LocatedObject, diagnostics: Diagnostic[]): Endpoints | undefined {
   const subject = subjectOf(located, diagnostics);
-  const metadata = readMetadata(subject, located, { name: 'label', namespaced: true });
+  const metadata = readMetadata(subject, located, { name: 'subdomain', namespaced: true });
   if (metadata === undefined) return undefined;
   for (const [i, each] of readList(subject, located.object.subsets, ['subsets']).entries()) {
     const path: FieldPath = ['subsets', i];
-    const subset = readFields(subject, each ?? 'null', path);
+    const subset = readItem(subject, each, path);
     checkAddresses(subject, subset?.addresses, [...path, 'addresses']);
     checkAddresses(subject, subset?.notReadyAddresses, [...path, 'notReadyAddresses']);
     checkPorts(subject, subset?.ports, [...path, 'ports']);
@@ -44,25 +53,24 @@ export function parseEndpoints(located: LocatedObject, diagnostics: Diagnostic[]
 
 function checkAddresses(subject: Subject, value: unknown, path: FieldPath): void {
   for (const [i, each] of readList(subject, value, path).entries()) {
-    const address = readFields(subject, each ?? 'null', [...path, i]);
-    const text = readText(subject, address?.ip ?? 'null', [...path, i, 'ip']);
+    const address = readItem(subject, each, [...path, i]);
+    if (address === undefined) continue;
+    const text = readRequiredText(subject, address.ip, [...path, i, 'ip']);
     if (text !== undefined) readIp(subject, text, [...path, i, 'ip']);
-    readText(subject, address?.nodeName, [...path, i, 'nodeName']);
+    readText(subject, address.nodeName, [...path, i, 'nodeName']);
   }
 }
 
 function checkPorts(subject: Subject, value: unknown, path: FieldPath): void {
   for (const [i, each] of readList(subject, value, path).entries()) {
-    const fields = readFields(subject, each ?? 'null', [...path, i]);
-    const name = readText(subject, fields?.name, [...path, i, 'name']) ?? '';
-    if (name !== '' && !isDnsLabel(name)) {
-      report(subject, 'invalid-name', [...path, i, 'name'], `${show(name)} is no valid port name.`);
+    const fields = readItem(subject, each, [...path, i]);
+    if (fields === undefined) continue;
+    readPortName(subject, fields.name, [...path, i, 'name']);
+    if ((fields.port ?? undefined) === undefined) {
+      report(subject, 'invalid-port', [...path, i], 'port is missing.', 'Add it.');
     }
-    if (fields !== undefined && (fields.port ?? undefined) === undefined) {
-      report(subject, 'invalid-port', [...path, i], 'port is missing.');
-    }
-    readPort(subject, fields?.port, [...path, i, 'port']);
-    readProtocol(subject, fields?.protocol, [...path, i, 'protocol']);
+    readPort(subject, fields.port, [...path, i, 'port']);
+    readProtocol(subject, fields.protocol, [...path, i, 'protocol']);
   }
 }
 
@@ -79,7 +87,7 @@ export function slicesOfEndpoints(
 ): readonly EndpointSlice[] {
   const say = (code: 'endpoints-mirrored' | 'endpoints-ignored', message: string): void => {
     const object = `Endpoints ${endpoints.namespace}/${endpoints.name}`;
-    diagnostics.push(diagnostic(code, message, endpoints.origin ? { object, origin: endpoints.origin } : { object }));
+    diagnostics.push(diagnostic(code, message, { object, origin: endpoints.origin }));
   };
   if (hasSlices) {
     say('endpoints-ignored', 'ignored: its Service has EndpointSlices, which count instead.');
@@ -89,12 +97,10 @@ export function slicesOfEndpoints(
     say('endpoints-ignored', 'ignored: a label or annotation keeps it from being mirrored to EndpointSlices.');
     return [];
   }
-  const located = (object: unknown): LocatedObject =>
-    endpoints.origin === undefined
-      ? { object: object as RawObject }
-      : { object: object as RawObject, origin: endpoints.origin };
   // Everything was checked above; what the parser has to say about spelling was said about the Endpoints already.
-  const slices = mirrorEndpoints(endpoints.object).map((slice) => parseEndpointSlice(located(slice), []));
+  const slices = mirrorEndpoints(endpoints.object).map((slice) =>
+    parseEndpointSlice({ object: slice as unknown as RawObject, origin: endpoints.origin }, []),
+  );
   say('endpoints-mirrored', `read as ${slices.length} EndpointSlice${slices.length === 1 ? '' : 's'}.`);
   return slices.filter((slice) => slice !== undefined);
 }

@@ -10,17 +10,20 @@ import {
   readChoice,
   readFields,
   readIp,
+  readItem,
   readList,
   readPort,
+  readPortName,
+  readProtocol,
+  readRequiredText,
   readText,
   report,
   type Subject,
   show,
 } from './fields.js';
+import { HEADLESS_LABEL, SERVICE_NAME_LABEL } from './labels.js';
 import { readMetadata, subjectOf } from './metadata.js';
-import { isDnsLabel } from './names.js';
 import type { LocatedObject } from './objects.js';
-import { readProtocol } from './service.js';
 
 /** One entry of a slice's ports; entries without a number stand for every port and are left out. */
 export interface SlicePort {
@@ -62,8 +65,6 @@ export interface EndpointSlice {
   readonly object: V1EndpointSlice;
 }
 
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
-const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 const NO_NAMES: readonly string[] = [];
 
 /**
@@ -103,12 +104,10 @@ function readSlicePorts(subject: Subject, value: unknown): readonly SlicePort[] 
   const ports: SlicePort[] = [];
   for (const [i, each] of readList(subject, value, ['ports']).entries()) {
     const path: FieldPath = ['ports', i];
-    const fields = readFields(subject, each ?? 'null', path);
+    const fields = readItem(subject, each, path);
     if (fields === undefined) continue;
-    const name = readText(subject, fields.name, [...path, 'name']) ?? '';
-    if (name !== '' && !isDnsLabel(name)) {
-      report(subject, 'invalid-name', [...path, 'name'], `${show(name)} is no valid port name.`);
-    }
+    const name = readPortName(subject, fields.name, [...path, 'name']) ?? '';
+    // The API server takes any number here; iptables-restore would not.
     const port = readPort(subject, fields.port, [...path, 'port'], { zero: true });
     const protocol = readProtocol(subject, fields.protocol, [...path, 'protocol']);
     if (port !== undefined) ports.push({ name, protocol, port });
@@ -164,7 +163,13 @@ function readCondition(subject: Subject, value: unknown, index: number, name: st
 function readEndpointAddresses(subject: Subject, value: unknown, index: number, family: Family): string | undefined {
   const addresses = Array.isArray(value) ? value : readList(subject, value, ['endpoints', index, 'addresses']);
   if (addresses.length === 0) {
-    return report(subject, 'invalid-field', ['endpoints', index, 'addresses'], 'an endpoint needs an address.');
+    return report(
+      subject,
+      'invalid-field',
+      ['endpoints', index, 'addresses'],
+      'an endpoint needs an address.',
+      'Add one or remove the endpoint.',
+    );
   }
   let first: string | undefined;
   for (let i = 0; i < addresses.length; i++) {
@@ -184,7 +189,7 @@ function readEndpointAddresses(subject: Subject, value: unknown, index: number, 
 
 /** Something is unusual about an endpoint's address: says what, or nothing where it is only spelled differently. */
 function reportAddress(subject: Subject, value: unknown, path: FieldPath, family: Family): void {
-  const text = readText(subject, value ?? 'null', path);
+  const text = readRequiredText(subject, value, path);
   const ip = text === undefined ? undefined : readIp(subject, text, path);
   if (ip === undefined || ip.family === family) return;
   report(subject, 'wrong-family', path, `${ip.text} is no ${apiNameOf(family)} address, as addressType says.`);
@@ -193,7 +198,7 @@ function reportAddress(subject: Subject, value: unknown, path: FieldPath, family
 function readHintNames(subject: Subject, value: unknown, path: FieldPath): readonly string[] {
   const names: string[] = [];
   for (const [i, each] of readList(subject, value, path).entries()) {
-    const name = readText(subject, readFields(subject, each, [...path, i])?.name, [...path, i, 'name']);
+    const name = readText(subject, readItem(subject, each, [...path, i])?.name, [...path, i, 'name']);
     if (name !== undefined) names.push(name);
   }
   return names.length === 0 ? NO_NAMES : names;

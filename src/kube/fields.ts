@@ -3,7 +3,9 @@
  * undefined after reporting what is wrong; an absent field (undefined or null) is undefined without a report.
  */
 import { type Cidr, type IpAddress, parseCidr, parseIp } from '../net/ip.js';
+import { PROTOCOLS, type Protocol } from '../net/protocol.js';
 import { type Diagnostic, type DiagnosticCode, diagnostic, type FieldPath, type Origin } from './diagnostics.js';
+import { isDnsLabel } from './names.js';
 
 /** The object being read, and where to report. */
 export interface Subject {
@@ -28,8 +30,8 @@ export function report(
     diagnostic(code, message, {
       object: subject.name(),
       path,
-      ...(subject.origin === undefined ? {} : { origin: subject.origin }),
-      ...(hint === undefined ? {} : { hint }),
+      origin: subject.origin,
+      hint,
     }),
   );
   return undefined;
@@ -51,6 +53,16 @@ function describe(value: unknown): string {
 /** Whether a value is a JSON mapping. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A mapping that must be there: an item of a list. */
+export function readItem(subject: Subject, value: unknown, path: FieldPath): Fields | undefined {
+  return isFields(value) ? value : wrongType(subject, value, path, 'a mapping');
+}
+
+/** A text that must be there: an item of a list, or a field without which its mapping means nothing. */
+export function readRequiredText(subject: Subject, value: unknown, path: FieldPath): string | undefined {
+  return typeof value === 'string' ? value : wrongType(subject, value, path, 'a string');
 }
 
 /** A mapping. */
@@ -90,7 +102,7 @@ export function readChoice<T extends string>(
   if (text === undefined || text === '') return undefined;
   const choice = choices.find((each) => each === text);
   if (choice !== undefined) return choice;
-  return report(subject, 'invalid-field', path, `${show(text)} is not one of ${choices.join(', ')}.`);
+  return report(subject, 'invalid-field', path, `${show(text)} is unknown.`, `Write one of ${choices.join(', ')}.`);
 }
 
 /** A whole number between two bounds, both included. */
@@ -129,14 +141,28 @@ export function readPort(
   );
 }
 
-/** A map of texts (labels, annotations, a selector). */
+/** A map of texts (labels, annotations, a selector); a value of null is the empty text, as when the API server reads it. */
 export function readTextMap(subject: Subject, value: unknown, path: FieldPath): Readonly<Record<string, string>> {
   const fields = readFields(subject, value, path);
   if (fields === undefined) return {};
   for (const [key, each] of Object.entries(fields)) {
-    if (typeof each !== 'string') wrongType(subject, each, [...path, key], 'a string', 'Put quotes around it.');
+    if (typeof each === 'string' || each === null) continue;
+    wrongType(subject, each, [...path, key], 'a string', 'Put quotes around it.');
   }
   return fields as Readonly<Record<string, string>>;
+}
+
+/** A protocol, TCP when absent. */
+export function readProtocol(subject: Subject, value: unknown, path: FieldPath): Protocol {
+  return readChoice(subject, value, path, PROTOCOLS) ?? 'TCP';
+}
+
+/** The name of a port; empty when absent. */
+export function readPortName(subject: Subject, value: unknown, path: FieldPath): string | undefined {
+  const name = readText(subject, value, path) ?? '';
+  if (name === '' || isDnsLabel(name)) return name;
+  const message = `${show(name)} is no valid port name: lower-case letters, digits and "-", at most 63 characters.`;
+  return report(subject, 'invalid-name', path, message, 'Rename the port.');
 }
 
 /** An address; leniently, with a warning where Go's strict parser would refuse it. */
@@ -186,6 +212,12 @@ function isLenientAddress(text: string, ip: IpAddress): boolean {
 }
 
 /** Reports a value of another type than expected. */
-function wrongType(subject: Subject, value: unknown, path: FieldPath, expected: string, hint?: string): undefined {
+export function wrongType(
+  subject: Subject,
+  value: unknown,
+  path: FieldPath,
+  expected: string,
+  hint?: string,
+): undefined {
   return report(subject, 'invalid-field', path, `${show(value)} is not ${expected}.`, hint);
 }

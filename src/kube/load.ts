@@ -2,31 +2,36 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { compareBytes } from '../net/text.js';
 import { checkConflicts } from './conflicts.js';
-import { type Diagnostic, type DiagnosticCode, diagnostic, type Origin } from './diagnostics.js';
+import { type Diagnostic, diagnostic, hasErrors, type Origin } from './diagnostics.js';
 import { type Endpoints, parseEndpoints, slicesOfEndpoints } from './endpoints.js';
 import { type EndpointSlice, parseEndpointSlice } from './endpointslice.js';
 import { show } from './fields.js';
+import { subjectOf } from './metadata.js';
 import { type Node, parseNode } from './node.js';
 import type { LocatedObject, RawObject } from './objects.js';
 import { parseService, type Service, serviceKey } from './service.js';
 import { type ClusterState, emptyState, setNode, setService, setSlice } from './state.js';
 
 /** The API version in which each kind that matters is read. */
-const VERSIONS: Readonly<Record<string, string>> = {
-  Service: 'v1',
-  Endpoints: 'v1',
-  Node: 'v1',
-  EndpointSlice: 'discovery.k8s.io/v1',
-};
+const VERSIONS: ReadonlyMap<string, string> = new Map([
+  ['Service', 'v1'],
+  ['Endpoints', 'v1'],
+  ['Node', 'v1'],
+  ['EndpointSlice', 'discovery.k8s.io/v1'],
+]);
 
 /** Kinds that `--simulate` reads, by API version; without it they are skipped like all others. */
-const SIMULATED_VERSIONS: Readonly<Record<string, string>> = {
-  Pod: 'v1',
-  Deployment: 'apps/v1',
-  ReplicaSet: 'apps/v1',
-  StatefulSet: 'apps/v1',
-  DaemonSet: 'apps/v1',
-};
+const SIMULATED_VERSIONS: ReadonlyMap<string, string> = new Map([
+  ['Pod', 'v1'],
+  ['ReplicationController', 'v1'],
+  ['Deployment', 'apps/v1'],
+  ['ReplicaSet', 'apps/v1'],
+  ['StatefulSet', 'apps/v1'],
+  ['DaemonSet', 'apps/v1'],
+]);
+
+/** How many skipped kinds a note names. */
+const MOST_KINDS_NAMED = 10;
 
 /** A cluster and what is to be said about it; with an error among the diagnostics the state must not be used. */
 export interface LoadedCluster {
@@ -34,16 +39,23 @@ export interface LoadedCluster {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Objects that a program has in hand, as @kubernetes/client-node types them. */
-export function located(objects: readonly KubernetesObject[]): LocatedObject[] {
-  return objects.map((object) => ({ object: object as unknown as RawObject }));
+/**
+ * Objects that a program has in hand, as @kubernetes/client-node types them.
+ * @param type apiVersion and kind of all of them: the items of a typed list (`V1ServiceList`) carry none of their own
+ */
+export function located(
+  objects: readonly KubernetesObject[],
+  type?: { readonly apiVersion: string; readonly kind: string },
+): LocatedObject[] {
+  return objects.map((object) => ({ object: (type === undefined ? object : { ...object, ...type }) as RawObject }));
 }
 
 /**
  * Checks every object on its own and all of them together, and builds the state.
  *
  * What the API server refuses is an error here; what it admits although it is sloppy (leading zeros, host bits) is
- * read as kube-proxy reads it, with a warning. Defaults of the API server are filled in.
+ * read as kube-proxy reads it, with a warning. Defaults of the API server are filled in. With an error among the
+ * diagnostics the state is empty.
  * @param options.simulated whether workloads were turned into EndpointSlices already, so that nothing points at the flag
  */
 export function loadCluster(
@@ -63,14 +75,18 @@ export function loadCluster(
     else if (kind === 'EndpointSlice') addUnique(slices, parseEndpointSlice(each, diagnostics), diagnostics, kind);
     else if (kind === 'Endpoints') addUnique(endpoints, parseEndpoints(each, diagnostics), diagnostics, kind);
     else if (kind === 'Node') addUnique(nodes, parseNode(each, diagnostics), diagnostics, kind);
-    else if (options.simulated !== true || SIMULATED_VERSIONS[each.object.kind] !== each.object.apiVersion) {
+    else if (options.simulated !== true || SIMULATED_VERSIONS.get(each.object.kind) !== each.object.apiVersion) {
       skipped.set(each.object.kind, (skipped.get(each.object.kind) ?? 0) + 1);
     }
   }
   if (skipped.size > 0) diagnostics.push(diagnostic('skipped-kinds', `skipped ${countKinds(skipped)}.`));
 
-  const withSlices = new Set([...slices.values()].map((slice) => slice.service));
+  checkConflicts(services, diagnostics);
   const state = emptyState();
+  // Nothing is made of wrong objects.
+  if (hasErrors(diagnostics)) return { state, diagnostics };
+
+  const withSlices = new Set([...slices.values()].map((slice) => slice.service));
   for (const node of nodes.values()) setNode(state, node);
   for (const service of services.values()) setService(state, service);
   for (const slice of slices.values()) setSlice(state, slice);
@@ -80,7 +96,6 @@ export function loadCluster(
     const mirrored = slicesOfEndpoints(each, withSlices.has(serviceKey(each)), diagnostics);
     for (const slice of mirrored) setSlice(state, slice);
   }
-  checkConflicts(services, diagnostics);
   if (options.simulated !== true) checkEndpointsPresent(state, diagnostics);
   return { state, diagnostics };
 }
@@ -88,15 +103,28 @@ export function loadCluster(
 /** The kind of an object that is read here; undefined for any other, `refused` for a version that is not read. */
 function knownKind(located: LocatedObject, diagnostics: Diagnostic[]): string | undefined {
   const { object, origin } = located;
-  const expected = VERSIONS[object.kind];
+  if (!isTyped(object)) {
+    const hint = 'Items of a typed list carry none; give them along.';
+    diagnostics.push(diagnostic('not-an-object', 'an object has no apiVersion or no kind.', { hint, origin }));
+    return 'refused';
+  }
+  const expected = VERSIONS.get(object.kind);
   if (expected === undefined || object.apiVersion === expected) return expected === undefined ? undefined : object.kind;
   // Kinds of other API groups may share a name (a Knative Service): those are unrelated.
   if (groupOf(object.apiVersion) !== groupOf(expected)) return undefined;
   const message = `${object.kind} is read in version ${expected}, not ${show(object.apiVersion)}.`;
-  const hint = `Convert it to apiVersion ${expected}.`;
-  const about = origin === undefined ? {} : { origin };
-  diagnostics.push(diagnostic('unsupported-version', message, { hint, path: ['apiVersion'], ...about }));
+  const about = {
+    object: subjectOf(located, diagnostics, object.kind !== 'Node').name(),
+    path: ['apiVersion'],
+    origin,
+  };
+  diagnostics.push(diagnostic('unsupported-version', message, { ...about, hint: `Convert it to ${expected}.` }));
   return 'refused';
+}
+
+/** Objects that a program hands over may lack what every object of a text has. */
+export function isTyped(object: Partial<RawObject>): object is RawObject {
+  return typeof object.apiVersion === 'string' && typeof object.kind === 'string';
 }
 
 /** `discovery.k8s.io` of `discovery.k8s.io/v1`; empty for the core group. */
@@ -125,34 +153,34 @@ function addUnique<T extends Named>(
     map.set(key, value);
     return;
   }
-  const code: DiagnosticCode = 'duplicate-object';
   const where =
     first.origin === undefined ? '' : ` (first in ${first.origin.file}, document ${first.origin.document + 1})`;
   diagnostics.push(
-    diagnostic(code, `${kind} ${key} is given twice${where}.`, {
+    diagnostic('duplicate-object', `${kind} ${key} is given twice${where}.`, {
       object: `${kind} ${key}`,
       path: ['metadata', 'name'],
       hint: 'Remove one of them.',
-      ...(value.origin === undefined ? {} : { origin: value.origin }),
+      origin: value.origin,
     }),
   );
 }
 
 function countKinds(kinds: ReadonlyMap<string, number>): string {
-  return [...kinds]
-    .sort(([a], [b]) => compareBytes(a, b))
-    .map(([kind, count]) => `${count} ${show(kind).slice(1, -1)}`)
-    .join(', ');
+  const counted = [...kinds].sort(([a], [b]) => compareBytes(a, b)).map(([kind, count]) => `${count} ${plain(kind)}`);
+  if (counted.length <= MOST_KINDS_NAMED) return counted.join(', ');
+  return `${counted.slice(0, MOST_KINDS_NAMED).join(', ')} and objects of ${counted.length - MOST_KINDS_NAMED} more kinds`;
+}
+
+/** A kind as it is, or quoted where it is no name. */
+function plain(kind: string): string {
+  return /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind) ? kind : show(kind);
 }
 
 /** Services whose traffic goes nowhere for want of EndpointSlices, which `--simulate` could derive. */
 function checkEndpointsPresent(state: ClusterState, diagnostics: Diagnostic[]): void {
   for (const { service, slices } of state.services.values()) {
     if (service.headless || service.type === 'ExternalName' || service.otherProxy) continue;
-    const about = {
-      object: `Service ${serviceKey(service)}`,
-      ...(service.origin === undefined ? {} : { origin: service.origin }),
-    };
+    const about = { object: `Service ${serviceKey(service)}`, origin: service.origin };
     if (service.clusterIPs.ipv4 === undefined && service.clusterIPs.ipv6 === undefined) {
       const hint = 'Set spec.clusterIP, or let --simulate allocate one.';
       diagnostics.push(diagnostic('no-cluster-ip', 'no cluster IP, so no rules.', { ...about, hint }));

@@ -1,6 +1,6 @@
 /** metadata: what every object has. */
 import type { Diagnostic } from './diagnostics.js';
-import { type Fields, isFields, readTextMap, report, type Subject, show } from './fields.js';
+import { type Fields, isFields, readTextMap, report, type Subject, show, wrongType } from './fields.js';
 import { isDnsLabel, isDnsSubdomain } from './names.js';
 import type { LocatedObject } from './objects.js';
 
@@ -44,7 +44,10 @@ export function readMetadata(subject: Subject, located: LocatedObject, rules: Na
   const nameOk = rules.name === 'label' ? isDnsLabel : isDnsSubdomain;
   const name = metadata.name;
   const namespace = rules.namespaced ? metadata.namespace || 'default' : '';
-  if (typeof name !== 'string' || name === '') {
+  if (name !== undefined && name !== null && typeof name !== 'string') {
+    return wrongType(subject, name, ['metadata', 'name'], 'a string', 'Put quotes around it.');
+  }
+  if (name === undefined || name === null || name === '') {
     return report(subject, 'invalid-name', ['metadata', 'name'], 'metadata.name is missing.');
   }
   if (!nameOk(name)) {

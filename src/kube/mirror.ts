@@ -2,6 +2,7 @@
  * EndpointSlices for core/v1 Endpoints objects, as kube-controller-manager's endpointslicemirroring controller
  * (v1.36) writes them for Services without a selector. kube-proxy itself reads no Endpoints.
  */
+
 import type {
   CoreV1EndpointPort,
   DiscoveryV1EndpointPort,
@@ -13,6 +14,7 @@ import type {
 } from '@kubernetes/client-node';
 import { apiNameOf, FAMILIES, type Family } from '../net/family.js';
 import { parseIp } from '../net/ip.js';
+import { MANAGED_BY_LABEL, SERVICE_NAME_LABEL } from './labels.js';
 import { generateName } from './simulate/hash.js';
 
 /** The controller's --mirroring-max-endpoints-per-subset. */
@@ -68,8 +70,8 @@ export function mirrorEndpoints(endpoints: V1Endpoints): V1EndpointSlice[] {
   const namespace = endpoints.metadata?.namespace;
   const labels = {
     ...endpoints.metadata?.labels,
-    'kubernetes.io/service-name': name,
-    'endpointslice.kubernetes.io/managed-by': 'endpointslicemirroring-controller.k8s.io',
+    [SERVICE_NAME_LABEL]: name,
+    [MANAGED_BY_LABEL]: 'endpointslicemirroring-controller.k8s.io',
   };
   const annotations = Object.entries(endpoints.metadata?.annotations ?? {}).filter(
     ([key]) => !DROPPED_ANNOTATIONS.has(key),

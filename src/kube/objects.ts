@@ -10,7 +10,7 @@ export interface RawObject {
 /** An object and where it came from; objects handed over by a program have no origin. */
 export interface LocatedObject {
   readonly object: RawObject;
-  readonly origin?: Origin;
+  readonly origin?: Origin | undefined;
 }
 
 /** A text to read objects from, with the name it goes by in diagnostics. */

@@ -2,7 +2,7 @@
 import type { V1Service } from '@kubernetes/client-node';
 import { apiNameOf, type ByFamily, type Family, familyOf } from '../net/family.js';
 import type { Cidr, IpAddress } from '../net/ip.js';
-import { isProtocol, type Protocol } from '../net/protocol.js';
+import type { Protocol } from '../net/protocol.js';
 import type { Diagnostic, FieldPath, Origin } from './diagnostics.js';
 import {
   type Fields,
@@ -12,16 +12,21 @@ import {
   readFields,
   readInteger,
   readIp,
+  readItem,
   readList,
   readPort,
+  readPortName,
+  readProtocol,
+  readRequiredText,
   readText,
   readTextMap,
   report,
   type Subject,
   show,
 } from './fields.js';
+import { SERVICE_PROXY_NAME_LABEL } from './labels.js';
 import { readMetadata, subjectOf } from './metadata.js';
-import { isDnsLabel, isPortName } from './names.js';
+import { isPortName } from './names.js';
 import type { LocatedObject } from './objects.js';
 
 /** spec.type. */
@@ -72,7 +77,6 @@ export interface Service {
   readonly object: V1Service;
 }
 
-const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 const TYPES: readonly ServiceType[] = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'];
 const POLICIES: readonly TrafficPolicy[] = ['Cluster', 'Local'];
 
@@ -99,7 +103,7 @@ export function parseService(located: LocatedObject, diagnostics: Diagnostic[]):
   const metadata = readMetadata(subject, located, { name: 'label', namespaced: true });
   if (metadata === undefined) return undefined;
   const spec = readFields(subject, located.object.spec, ['spec']);
-  if (spec === undefined) return report(subject, 'invalid-field', ['spec'], 'spec is missing.');
+  if (spec === undefined) return report(subject, 'invalid-field', ['spec'], 'spec is missing.', 'Add it.');
   const type = readChoice(subject, spec.type, ['spec', 'type'], TYPES) ?? 'ClusterIP';
   const clusterIP = readText(subject, spec.clusterIP, ['spec', 'clusterIP']) ?? '';
   const headless = clusterIP === 'None';
@@ -118,7 +122,7 @@ export function parseService(located: LocatedObject, diagnostics: Diagnostic[]):
     clusterIPs: readClusterIPs(subject, spec, type, clusterIP),
     headless,
     hasSelector: Object.keys(readTextMap(subject, spec.selector, ['spec', 'selector'])).length > 0,
-    otherProxy: PROXY_NAME_LABEL in metadata.labels,
+    otherProxy: SERVICE_PROXY_NAME_LABEL in metadata.labels,
     ports: readPorts(subject, spec.ports, headless || type === 'ExternalName'),
     externalIPs: textsByFamily(externalIPs),
     loadBalancerIPs: textsByFamily(readLoadBalancerIPs(subject, located.object.status)),
@@ -167,6 +171,10 @@ function readClusterIPs(
   const listed = texts.length === 0 ? [first] : texts.map((text, i) => readListedClusterIP(subject, text, i, first));
   if (families.length === 0) {
     result[first.family] = first.text;
+    if (listed.length > 1) {
+      const message = `without ipFamilies kube-proxy reads clusterIP only, not ${listed[1]?.text ?? 'the second address'}.`;
+      report(subject, 'missing-families', ['spec', 'clusterIPs'], message, 'Add ipFamilies, as the API server does.');
+    }
     return result;
   }
   for (const [i, family] of families.entries()) {
@@ -212,14 +220,15 @@ function readFamilies(subject: Subject, value: unknown): readonly Family[] {
 function readPorts(subject: Subject, value: unknown, mayBeEmpty: boolean): readonly ServicePort[] {
   const list = readList(subject, value, ['spec', 'ports']);
   if (list.length === 0 && !mayBeEmpty) {
-    report(subject, 'invalid-field', ['spec', 'ports'], 'a Service needs at least one port.');
+    report(subject, 'invalid-field', ['spec', 'ports'], 'a Service needs at least one port.', 'Add one.');
   }
+  const seen = new Set<string>();
   const ports: ServicePort[] = [];
   for (const [i, each] of list.entries()) {
     const path: FieldPath = ['spec', 'ports', i];
     const port = readServicePort(subject, each, path, list.length > 1);
     if (port === undefined) continue;
-    for (const other of ports) reportDuplicatePort(subject, port, other, path);
+    reportDuplicatePort(subject, port, seen, path);
     ports.push(port);
   }
   return ports;
@@ -231,31 +240,19 @@ function readServicePort(
   path: FieldPath,
   needsName: boolean,
 ): ServicePort | undefined {
-  const fields = readFields(subject, value ?? 'null', path);
+  const fields = readItem(subject, value, path);
   if (fields === undefined) return undefined;
-  const name = readText(subject, fields.name, [...path, 'name']) ?? '';
-  if (name === '' ? needsName : !isDnsLabel(name)) {
-    const message =
-      name === ''
-        ? 'a port of a Service with several ports needs a name.'
-        : `${show(name)} is no valid port name: lower-case letters, digits and "-", at most 63 characters.`;
-    return report(subject, 'invalid-name', [...path, 'name'], message);
+  const name = readPortName(subject, fields.name, [...path, 'name']);
+  if (name === '' && needsName) {
+    const message = 'a port of a Service with several ports needs a name.';
+    report(subject, 'invalid-name', [...path, 'name'], message, 'Give each port a name of its own.');
   }
   const protocol = readProtocol(subject, fields.protocol, [...path, 'protocol']);
   const port = readPort(subject, fields.port, [...path, 'port']);
-  if (fields.port === undefined || fields.port === null) report(subject, 'invalid-port', path, 'port is missing.');
+  if ((fields.port ?? undefined) === undefined) report(subject, 'invalid-port', path, 'port is missing.', 'Add it.');
   const nodePort = readPort(subject, fields.nodePort, [...path, 'nodePort'], { zero: true });
   checkTargetPort(subject, fields.targetPort, [...path, 'targetPort']);
-  return port === undefined ? undefined : { name, protocol, port, nodePort };
-}
-
-/** TCP when absent; reports any text that is no protocol. */
-export function readProtocol(subject: Subject, value: unknown, path: FieldPath): Protocol {
-  const text = readText(subject, value, path);
-  if (text === undefined || text === '') return 'TCP';
-  if (isProtocol(text)) return text;
-  report(subject, 'invalid-field', path, `${show(text)} is not one of TCP, UDP, SCTP.`);
-  return 'TCP';
+  return port === undefined || name === undefined ? undefined : { name, protocol, port, nodePort };
 }
 
 /** A number or a container port's name. kube-proxy does not read it, but a wrong one is a mistake all the same. */
@@ -267,25 +264,28 @@ function checkTargetPort(subject: Subject, value: unknown, path: FieldPath): voi
   }
 }
 
-function reportDuplicatePort(subject: Subject, port: ServicePort, other: ServicePort, path: FieldPath): void {
-  if (port.name === other.name) {
-    report(subject, 'duplicate-port', [...path, 'name'], `two ports are named ${show(port.name)}.`);
-  } else if (port.port === other.port && port.protocol === other.protocol) {
-    report(subject, 'duplicate-port', [...path, 'port'], `port ${port.port}/${port.protocol} is given twice.`);
-  } else if (port.nodePort !== undefined && port.nodePort === other.nodePort && port.protocol === other.protocol) {
-    report(
-      subject,
-      'node-port-conflict',
-      [...path, 'nodePort'],
-      `node port ${port.nodePort}/${port.protocol} is given twice.`,
-    );
+/** Reports what a port has in common with an earlier one of its Service; `seen` is what the earlier ones have. */
+function reportDuplicatePort(subject: Subject, port: ServicePort, seen: Set<string>, path: FieldPath): void {
+  const isNew = (thing: string): boolean => seen.size < seen.add(thing).size;
+  const nameIsNew = isNew(`name ${port.name}`);
+  const numberIsNew = isNew(`port ${port.port}/${port.protocol}`);
+  const nodePortIsNew = port.nodePort === undefined || isNew(`node port ${port.nodePort}/${port.protocol}`);
+  if (!nameIsNew && port.name !== '') {
+    const message = `two ports are named ${show(port.name)}.`;
+    report(subject, 'duplicate-port', [...path, 'name'], message, 'Rename one of them.');
+  } else if (!numberIsNew) {
+    const message = `port ${port.port}/${port.protocol} is given twice.`;
+    report(subject, 'duplicate-port', [...path, 'port'], message, 'Remove one of them.');
+  } else if (!nodePortIsNew) {
+    const message = `node port ${port.nodePort}/${port.protocol} is given twice.`;
+    report(subject, 'node-port-conflict', [...path, 'nodePort'], message, 'Choose another for one of them.');
   }
 }
 
 function readAddresses(subject: Subject, value: unknown, path: FieldPath): readonly IpAddress[] {
   const result: IpAddress[] = [];
   for (const [i, each] of readList(subject, value, path).entries()) {
-    const text = readText(subject, each ?? 'null', [...path, i]);
+    const text = readRequiredText(subject, each, [...path, i]);
     const ip = text === undefined ? undefined : readIp(subject, text, [...path, i]);
     if (ip !== undefined) result.push(ip);
   }
@@ -300,7 +300,7 @@ function readLoadBalancerIPs(subject: Subject, status: unknown): readonly IpAddr
   const path: FieldPath = ['status', 'loadBalancer', 'ingress'];
   const result: IpAddress[] = [];
   for (const [i, each] of readList(subject, loadBalancer?.ingress, path).entries()) {
-    const ingress = readFields(subject, each, [...path, i]);
+    const ingress = readItem(subject, each, [...path, i]);
     const text = readText(subject, ingress?.ip, [...path, i, 'ip']) ?? '';
     const mode = readChoice(subject, ingress?.ipMode, [...path, i, 'ipMode'], ['VIP', 'Proxy']) ?? 'VIP';
     const ip = text === '' ? undefined : readIp(subject, text, [...path, i, 'ip']);
@@ -314,7 +314,7 @@ function readSourceRanges(subject: Subject, value: unknown): ByFamily<readonly C
   const path: FieldPath = ['spec', 'loadBalancerSourceRanges'];
   const ranges: Cidr[] = [];
   for (const [i, each] of readList(subject, value, path).entries()) {
-    const text = readText(subject, each ?? 'null', [...path, i]);
+    const text = readRequiredText(subject, each, [...path, i]);
     const cidr = text === undefined ? undefined : readCidr(subject, text, [...path, i]);
     if (cidr !== undefined) ranges.push(cidr);
   }

@@ -57,12 +57,9 @@ export function setSlice(state: ClusterState, slice: EndpointSlice): void {
   removeSlice(state, key);
   store.slices.set(key, slice);
   if (slice.service === undefined) return;
-  const slices = [...(store.slicesByService.get(slice.service) ?? []), slice];
-  setSlicesOf(
-    store,
-    slice.service,
-    slices.sort((a, b) => compareBytes(a.name, b.name)),
-  );
+  const slices = store.slicesByService.get(slice.service) ?? [];
+  const behind = slices.findLastIndex((each) => compareBytes(each.name, slice.name) < 0) + 1;
+  setSlicesOf(store, slice.service, slices.toSpliced(behind, 0, slice));
 }
 
 /** Removes the EndpointSlice of this `namespace/name`, if there is one. */

@@ -1,7 +1,9 @@
 /** Single changes of a cluster, as a watch of the API server reports them. */
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { type Diagnostic, hasErrors } from './diagnostics.js';
+import { type Diagnostic, diagnostic, hasErrors } from './diagnostics.js';
 import { parseEndpointSlice } from './endpointslice.js';
+import { isTyped } from './load.js';
+import { readMetadata, subjectOf } from './metadata.js';
 import { parseNode } from './node.js';
 import type { LocatedObject, RawObject } from './objects.js';
 import { parseService, serviceKey } from './service.js';
@@ -12,8 +14,11 @@ export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 /**
  * Applies one event to the state. Services, EndpointSlices and Nodes count, other kinds change nothing; as in
- * kube-proxy, Endpoints are not watched (the mirroring controller turns them into EndpointSlices).
- * @returns what is wrong with an object that was added or modified; with an error among it the state has not changed
+ * kube-proxy, Endpoints are not watched (the mirroring controller turns them into EndpointSlices). A compiler keeps the
+ * Node that it was made for: when that changes, make a new one.
+ * @param object with apiVersion and kind, as watch events carry them
+ * @returns what is wrong with the object; with an error among it the state has not changed. An object that is deleted
+ *   need have nothing but its name
  */
 export function applyWatchEvent(
   state: ClusterState,
@@ -22,34 +27,46 @@ export function applyWatchEvent(
 ): readonly Diagnostic[] {
   const located: LocatedObject = { object: object as unknown as RawObject };
   const diagnostics: Diagnostic[] = [];
-  const change = changeOf(state, type === 'DELETED', located, diagnostics);
-  // Whatever is wrong with an object, it can go.
-  if (type === 'DELETED') diagnostics.length = 0;
-  if (!hasErrors(diagnostics)) change?.();
-  return diagnostics;
+  if (!isTyped(located.object)) return [diagnostic('not-an-object', 'an object has no apiVersion or no kind.')];
+  const handle = HANDLERS.get(`${object.apiVersion} ${object.kind}`);
+  if (handle === undefined) return [];
+  if (type !== 'DELETED') {
+    const change = handle.set(state, located, diagnostics);
+    if (!hasErrors(diagnostics)) change?.();
+    return diagnostics;
+  }
+  const subject = subjectOf(located, diagnostics);
+  const metadata = readMetadata(subject, located, { name: 'subdomain', namespaced: handle.namespaced });
+  if (metadata !== undefined) handle.remove(state, handle.namespaced ? serviceKey(metadata) : metadata.name);
+  return metadata === undefined ? diagnostics : [];
 }
 
-function changeOf(
-  state: ClusterState,
-  deleted: boolean,
-  located: LocatedObject,
-  diagnostics: Diagnostic[],
-): (() => void) | undefined {
-  const { apiVersion, kind } = located.object;
-  if (apiVersion === 'v1' && kind === 'Service') {
-    const service = parseService(located, diagnostics);
-    if (service === undefined) return undefined;
-    return () => (deleted ? removeService(state, serviceKey(service)) : setService(state, service));
-  }
-  if (apiVersion === 'discovery.k8s.io/v1' && kind === 'EndpointSlice') {
-    const slice = parseEndpointSlice(located, diagnostics);
-    if (slice === undefined) return undefined;
-    return () => (deleted ? removeSlice(state, serviceKey(slice)) : setSlice(state, slice));
-  }
-  if (apiVersion === 'v1' && kind === 'Node') {
-    const node = parseNode(located, diagnostics);
-    if (node === undefined) return undefined;
-    return () => (deleted ? removeNode(state, node.name) : setNode(state, node));
-  }
-  return undefined;
+/** What one kind's events do. */
+interface Handler {
+  readonly namespaced: boolean;
+  /** Reads the object; gives what to do once it is known to be right. */
+  readonly set: (state: ClusterState, located: LocatedObject, diagnostics: Diagnostic[]) => (() => void) | undefined;
+  readonly remove: (state: ClusterState, key: string) => void;
 }
+
+function handler<T>(
+  namespaced: boolean,
+  parse: (located: LocatedObject, diagnostics: Diagnostic[]) => T | undefined,
+  set: (state: ClusterState, value: T) => void,
+  remove: (state: ClusterState, key: string) => void,
+): Handler {
+  return {
+    namespaced,
+    set: (state, located, diagnostics) => {
+      const value = parse(located, diagnostics);
+      return value === undefined ? undefined : () => set(state, value);
+    },
+    remove,
+  };
+}
+
+const HANDLERS: ReadonlyMap<string, Handler> = new Map([
+  ['v1 Service', handler(true, parseService, setService, removeService)],
+  ['discovery.k8s.io/v1 EndpointSlice', handler(true, parseEndpointSlice, setSlice, removeSlice)],
+  ['v1 Node', handler(false, parseNode, setNode, removeNode)],
+]);

@@ -36,7 +36,7 @@ function locateInItems(text: string, document: TextDocument, paths: readonly Fie
   if (lines === undefined || !paths.every((path) => path[0] === 'items' && typeof path[1] === 'number'))
     return undefined;
   const offsets = paths.map(() => text.lastIndexOf('items:', lines.start));
-  const last = Math.max(...paths.map((path) => Number(path[1])));
+  const last = paths.reduce((most, path) => Math.max(most, Number(path[1])), 0);
   const starts = cutItems(text, lines, size);
   let before = 0;
   for (const [i, start] of starts.entries()) {

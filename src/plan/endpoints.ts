@@ -15,6 +15,8 @@ export interface Endpoint {
   readonly port: number;
   /** On this node. */
   readonly local: boolean;
+  /** The slice that gives it. */
+  readonly slice: EndpointSlice;
   /** Address, conditions, node and hints, as the slice gives them. */
   readonly source: SliceEndpoint;
 }
@@ -62,20 +64,28 @@ export function mergeEndpoints(
   const copies: Endpoint[] = [];
   for (const slice of slices) addSliceEndpoints(copies, slice, servicePort, family, nodeName);
   if (!isSorted(copies)) copies.sort(byText);
-  if (!hasRepeats(copies)) return { endpoints: copies, contradictory: NOTHING };
+  return hasRepeats(copies) ? mergeRepeats(copies) : { endpoints: copies, contradictory: NOTHING };
+}
 
-  // Sorting is stable, so the copies of one endpoint still stand in the order of the slices.
-  const merged = new Map<string, Endpoint>();
-  for (const copy of copies) {
-    if (!merged.has(copy.text) || !copy.source.terminating) merged.set(copy.text, copy);
+/** Merges sorted copies. Sorting is stable, so the copies of one endpoint still stand in the order of the slices. */
+function mergeRepeats(copies: readonly Endpoint[]): MergedEndpoints {
+  const endpoints: Endpoint[] = [];
+  const contradictory: string[] = [];
+  for (let start = 0; start < copies.length; ) {
+    let end = start + 1;
+    while (copies[end]?.text === copies[start]?.text) end++;
+    const same = copies.slice(start, end);
+    const winner = winnerOf(same);
+    if (winner !== undefined) endpoints.push(winner);
+    if (same.length > 1 && isContradictory(same)) contradictory.push(same[0]?.text ?? '');
+    start = end;
   }
-  const perSlice = slices.map((slice) => {
-    const own: Endpoint[] = [];
-    addSliceEndpoints(own, slice, servicePort, family, nodeName);
-    return own;
-  });
-  const contradictory = [...merged.keys()].filter((text) => isContradictory(text, perSlice));
-  return { endpoints: [...merged.values()], contradictory };
+  return { endpoints, contradictory };
+}
+
+/** The last running copy, else the first of all. */
+function winnerOf(copies: readonly Endpoint[]): Endpoint | undefined {
+  return copies.findLast((each) => !each.source.terminating) ?? copies[0];
 }
 
 const NOTHING: readonly string[] = [];
@@ -104,17 +114,15 @@ function addSliceEndpoints(
     if (name !== servicePort.name || protocol !== servicePort.protocol) continue;
     for (const source of slice.endpoints) {
       const local = nodeName !== '' && source.nodeName === nodeName;
-      result.push({ text: joinHostPort(source.address, family, port), port, local, source });
+      result.push({ text: joinHostPort(source.address, family, port), port, local, slice, source });
     }
   }
 }
 
-/** Whether it depends on the order of the slices which copy counts: running ones beat terminating ones in any order. */
-function isContradictory(text: string, perSlice: readonly (readonly Endpoint[])[]): boolean {
-  const candidates = perSlice.flatMap((endpoints) => {
-    const copies = endpoints.filter((each) => each.text === text);
-    return copies.findLast((each) => !each.source.terminating) ?? copies[0] ?? [];
-  });
+/** Whether the order of the slices decides which copy counts; that of the copies within one slice is given. */
+function isContradictory(copies: readonly Endpoint[]): boolean {
+  const slices = new Set(copies.map((each) => each.slice));
+  const candidates = [...slices].flatMap((slice) => winnerOf(copies.filter((each) => each.slice === slice)) ?? []);
   const running = candidates.filter((each) => !each.source.terminating);
   const [first, ...others] = running.length > 0 ? running : candidates;
   return first !== undefined && others.some((each) => !sameProperties(first, each));

@@ -129,8 +129,10 @@ function localDetectorOf(node: Node, family: Family, config: ProxyConfig): Local
   const detectors: Readonly<Record<DetectLocalMode, () => LocalDetector | undefined>> = {
     ClusterCIDR: () => cidrDetector(config.clusterCIDRs[family]),
     NodeCIDR: () => cidrDetector(node.podCIDRs.find((cidr) => cidr.family === family)?.text),
-    BridgeInterface: () => ({ kind: 'interface', name: config.bridgeInterface }),
-    InterfaceNamePrefix: () => ({ kind: 'interface-prefix', prefix: config.interfaceNamePrefix }),
+    BridgeInterface: () =>
+      config.bridgeInterface === '' ? undefined : { kind: 'interface', name: config.bridgeInterface },
+    InterfaceNamePrefix: () =>
+      config.interfaceNamePrefix === '' ? undefined : { kind: 'interface-prefix', prefix: config.interfaceNamePrefix },
   };
   return detectors[config.detectLocalMode]();
 }

@@ -52,7 +52,7 @@ export function createPlanner(settings: PlanSettings): (state: ClusterState) => 
       if (known.has(key)) continue;
       const planned = planService(entry, node);
       known.set(key, { entry, planned });
-      added.push(...planned.plans);
+      for (const plan of planned.plans) added.push(plan);
     }
     ordered = merge(gone.size === 0 ? ordered : ordered.filter((plan) => !gone.has(plan)), added.sort(inOrder));
     let endpointCount = 0;

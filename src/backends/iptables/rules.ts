@@ -1,4 +1,5 @@
 /** The restore input of iptables mode: fixed parts around the fragments of the service ports. */
+import { isLoopback } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
@@ -95,15 +96,11 @@ function nodePortJumps(node: NodeFacts): string {
     `-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" ${match} -j KUBE-NODEPORTS\n`;
   if (!all)
     return local
-      .filter((ip) => node.localhostNodePorts || !isLoopbackText(ip))
+      .filter((ip) => node.localhostNodePorts || !isLoopback({ family: node.family, text: ip }))
       .map((ip) => jump(`-d ${ip}`))
       .join('');
   if (node.family === 'ipv6') return jump('-m addrtype --dst-type LOCAL ! -d ::1/128');
   return jump(
     node.localhostNodePorts ? '-m addrtype --dst-type LOCAL' : '-m addrtype --dst-type LOCAL ! -d 127.0.0.0/8',
   );
-}
-
-function isLoopbackText(ip: string): boolean {
-  return ip === '::1' || ip.startsWith('127.');
 }

@@ -2,7 +2,6 @@
  * What the API server would refuse in Pods and workloads, as far as the simulation reads them; other fields are not
  * looked at. Everything wrong is said, with the path of the field.
  */
-import { isProtocol } from '../../net/protocol.js';
 import type { Diagnostic, FieldPath } from '../diagnostics.js';
 import {
   type Fields,
@@ -10,8 +9,10 @@ import {
   readFields,
   readInteger,
   readIp,
+  readItem,
   readList,
   readPort,
+  readProtocol,
   readText,
   readTextMap,
   report,
@@ -115,10 +116,7 @@ function checkPort(subject: Subject, port: Fields, path: FieldPath): void {
   }
   readPort(subject, port.containerPort, [...path, 'containerPort']);
   checkName(subject, port.name, [...path, 'name'], isPortName);
-  const protocol = readText(subject, port.protocol, [...path, 'protocol']) || 'TCP';
-  if (!isProtocol(protocol)) {
-    report(subject, 'invalid-field', [...path, 'protocol'], `${show(protocol)} is not one of TCP, UDP, SCTP.`);
-  }
+  readProtocol(subject, port.protocol, [...path, 'protocol']);
 }
 
 function checkName(subject: Subject, value: unknown, path: FieldPath, isName: (text: string) => boolean): void {
@@ -135,7 +133,7 @@ function checkAddress(subject: Subject, value: unknown, path: FieldPath): void {
 /** The mappings of a list with their paths. */
 function mappings(subject: Subject, value: unknown, path: FieldPath): [FieldPath, Fields][] {
   return readList(subject, value, path).flatMap((each, i): [FieldPath, Fields][] => {
-    const fields = readFields(subject, each ?? '', [...path, i]);
+    const fields = readItem(subject, each, [...path, i]);
     return fields === undefined ? [] : [[[...path, i], fields]];
   });
 }

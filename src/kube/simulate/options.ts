@@ -12,20 +12,20 @@ export interface SimulateOptions {
    * kube-apiserver's --service-cluster-ip-range. Its first family is what a Service gets that asks for none, and only
    * its families can be had. The default is 10.96.0.0/12, and fd00:10:96::/112 as soon as a Service asks for IPv6.
    */
-  readonly serviceClusterIPRange?: string;
+  readonly serviceClusterIPRange?: string | undefined;
   /** kube-apiserver's --service-node-port-range; 30000-32767 by default. */
-  readonly nodePortRange?: string;
+  readonly nodePortRange?: string | undefined;
   /**
    * kube-controller-manager's --cluster-cidr, of which nodes without a podCIDR get a part: a /24 of 10.244.0.0/16,
    * and where IPv6 is wanted a /64 of fd00:10:244::/48.
    */
-  readonly clusterCIDR?: string;
+  readonly clusterCIDR?: string | undefined;
   /** Where load-balancer addresses come from; 192.0.2.0/24 and 2001:db8:1b::/64 by default (both for documentation). */
-  readonly loadBalancerRange?: string;
+  readonly loadBalancerRange?: string | undefined;
   /** Where InternalIPs of nodes come from; 172.18.0.0/16 (where kind puts its nodes) and fd00:172:18::/64 by default. */
-  readonly nodeRange?: string;
+  readonly nodeRange?: string | undefined;
   /** How many nodes to invent when neither a Node nor anything that names one is given; 3 by default, at most 1000. */
-  readonly nodes?: number;
+  readonly nodes?: number | undefined;
 }
 
 /** The options, read. */

@@ -1,8 +1,10 @@
 /** EndpointSlices of Services with a selector, as kube-controller-manager's endpointslice controller (v1.36) writes them. */
+
 import type { DiscoveryV1EndpointPort, V1Endpoint, V1EndpointSlice } from '@kubernetes/client-node';
 import { apiNameOf, type Family } from '../../net/family.js';
 import type { Diagnostic } from '../diagnostics.js';
 import { show } from '../fields.js';
+import { HEADLESS_LABEL, MANAGED_BY_LABEL, SERVICE_NAME_LABEL, ZONE_LABEL } from '../labels.js';
 import type { LocatedObject } from '../objects.js';
 import { generateName } from './hash.js';
 import type { SimulatedNode } from './nodes.js';
@@ -24,11 +26,6 @@ import {
   textOf,
   wholeNumberOf,
 } from './values.js';
-
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
-const MANAGED_BY_LABEL = 'endpointslice.kubernetes.io/managed-by';
-const HEADLESS_LABEL = 'service.kubernetes.io/headless';
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 /** The controller's --max-endpoints-per-slice. */
 const MAX_ENDPOINTS = 100;
