@@ -1,5 +1,6 @@
 /** Documents that repeat what the code says. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { DIAGNOSTIC_CODES } from '../src/index.js';
 
@@ -24,4 +25,14 @@ it('ARCHITECTURE.md names only files that exist', () => {
 
 it('README.md counts the golden cases', () => {
   expect(readFileSync('README.md', 'utf8')).toContain(`\`golden/\` holds ${readdirSync('golden').length} cases`);
+});
+
+it('links in documents lead somewhere', () => {
+  const documents = ['README.md', 'src/ARCHITECTURE.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+  for (const document of documents) {
+    const text = readFileSync(document, 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => join(document, '..', match[1] ?? ''));
+    const named = [...text.matchAll(/\bdocs\/[\w-]+\.md/g)].map((match) => match[0]);
+    for (const target of [...links, ...named]) expect(existsSync(target), `${document}: ${target}`).toBe(true);
+  }
 });

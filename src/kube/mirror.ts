@@ -14,8 +14,8 @@ import type {
 } from '@kubernetes/client-node';
 import { apiNameOf, FAMILIES, type Family } from '../net/family.js';
 import { parseIp } from '../net/ip.js';
+import { generateName } from './generated-names.js';
 import { MANAGED_BY_LABEL, SERVICE_NAME_LABEL } from './labels.js';
-import { generateName } from './simulate/hash.js';
 
 /** The controller's --mirroring-max-endpoints-per-subset. */
 const MAX_ADDRESSES_PER_SUBSET = 1000;

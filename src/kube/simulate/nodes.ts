@@ -2,25 +2,16 @@
  * Nodes with everything that the simulation needs: an InternalIP (which a kubelet reports) and a podCIDR (which the
  * node IPAM controller gives out). Nodes are invented where none are given.
  */
+
 import { type ByFamily, FAMILIES, type Family } from '../../net/family.js';
 import { type Cidr, cidrContains, type IpAddress, networkAddress, parseCidr, parseIp } from '../../net/ip.js';
+import { compareBytes } from '../../net/text.js';
 import type { Diagnostic } from '../diagnostics.js';
 import type { LocatedObject, RawObject } from '../objects.js';
 import { sayAbout } from './notes.js';
 import type { Cluster } from './options.js';
 import { type AddressPool, addressNumber, createAddressPool, numberedAddress } from './pool.js';
-import {
-  compareText,
-  type Fields,
-  fieldOf,
-  fieldsOf,
-  type Labels,
-  labelsOf,
-  listOf,
-  nameOf,
-  objectsOf,
-  textOf,
-} from './values.js';
+import { type Fields, fieldOf, fieldsOf, type Labels, labelsOf, listOf, nameOf, objectsOf, textOf } from './values.js';
 
 /** A node that Pods can run on. */
 export interface SimulatedNode {
@@ -70,7 +61,7 @@ export function simulateNodes(
   const facts = [...names].map((name) => readNode(name, given.get(name), needs.named.get(name) ?? []));
   // node-10 comes after node-9.
   const padded = (name: string): string => name.replace(/\d+/g, (digits) => digits.padStart(12, '0'));
-  facts.sort((a, b) => compareText(padded(a.name), padded(b.name)) || compareText(a.name, b.name));
+  facts.sort((a, b) => compareBytes(padded(a.name), padded(b.name)) || compareBytes(a.name, b.name));
 
   const addressPools: ByFamily<AddressPool> = {
     ipv4: createAddressPool(cluster.nodeRanges.ipv4),

@@ -1,8 +1,8 @@
 /** Pods on nodes, with addresses and the status that their kubelets would report. */
 import { type IpAddress, parseCidr, parseIp } from '../../net/ip.js';
 import type { Diagnostic } from '../diagnostics.js';
+import { hash32 } from '../generated-names.js';
 import type { LocatedObject, RawObject } from '../objects.js';
-import { hash32 } from './hash.js';
 import type { SimulatedNode } from './nodes.js';
 import { sayAbout } from './notes.js';
 import type { AddressPool } from './pool.js';

@@ -1,7 +1,7 @@
 /** Pools that numbers and addresses are taken from: deterministic, with a preference as kube-apiserver's have. */
 import type { Family } from '../../net/family.js';
 import { type Cidr, type IpAddress, ipBytes, networkAddress, parseIp } from '../../net/ip.js';
-import { hash32 } from './hash.js';
+import { hash32 } from '../generated-names.js';
 
 /** Whole numbers, each given out once. */
 export interface NumberPool {

@@ -2,17 +2,17 @@
 
 import type { DiscoveryV1EndpointPort, V1Endpoint, V1EndpointSlice } from '@kubernetes/client-node';
 import { apiNameOf, type Family } from '../../net/family.js';
+import { compareBytes } from '../../net/text.js';
 import type { Diagnostic } from '../diagnostics.js';
 import { show } from '../fields.js';
+import { generateName } from '../generated-names.js';
 import { HEADLESS_LABEL, MANAGED_BY_LABEL, SERVICE_NAME_LABEL, ZONE_LABEL } from '../labels.js';
 import type { LocatedObject } from '../objects.js';
-import { generateName } from './hash.js';
 import type { SimulatedNode } from './nodes.js';
 import { type Say, sayAbout } from './notes.js';
 import type { SimulatedPod } from './pods.js';
 import type { PlannedService } from './services.js';
 import {
-  compareText,
   type Fields,
   fieldOf,
   fieldsOf,
@@ -118,7 +118,7 @@ function slicesOf(
     // So that somebody who looks sees that the controller has been here.
     if (groups.size === 0) groups.set('', { ports: [], endpoints: [] });
     return [...groups]
-      .sort(([a], [b]) => compareText(a, b))
+      .sort(([a], [b]) => compareBytes(a, b))
       .flatMap(([key, { ports, endpoints }]) =>
         chunks(endpoints).map((chunk, i): V1EndpointSlice => {
           const identity = `${namespace}/${name} ${family} ${key} ${i}`;
@@ -258,7 +258,7 @@ function createSelect(pods: readonly SimulatedPod[]): (namespace: string, select
   return (namespace, selector) => {
     const lists = Object.entries(selector).map(([label, value]) => index.get(keyOf(namespace, label, value)) ?? []);
     const [shortest = []] = lists.sort((a, b) => a.length - b.length);
-    return shortest.filter((pod) => hasLabels(pod.labels, selector)).sort((a, b) => compareText(a.name, b.name));
+    return shortest.filter((pod) => hasLabels(pod.labels, selector)).sort((a, b) => compareBytes(a.name, b.name));
   };
 }
 

@@ -2,6 +2,7 @@
  * Reading values of which nothing is known. A malformed part reads as if it were absent: whoever reports it does so
  * elsewhere, everybody else just leaves it alone. `null` is absent too, as it is for the API server.
  */
+import { compareBytes } from '../../net/text.js';
 import { type Fields, isFields } from '../fields.js';
 import type { LocatedObject } from '../objects.js';
 
@@ -59,16 +60,11 @@ export function namespaceOf(object: Fields): string {
   return textOf(fieldOf(object.metadata, 'namespace')) || 'default';
 }
 
-/** Orders by plain text comparison, the same on every machine. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 /** The objects of a kind, in order of namespace and name; equal names keep the order they came in. */
 export function objectsOf(objects: readonly LocatedObject[], apiVersion: string, kind: string): LocatedObject[] {
   return objects
     .filter(({ object }) => object.kind === kind && object.apiVersion === apiVersion && nameOf(object) !== '')
     .map((located) => ({ located, namespace: namespaceOf(located.object), name: nameOf(located.object) }))
-    .sort((a, b) => compareText(a.namespace, b.namespace) || compareText(a.name, b.name))
+    .sort((a, b) => compareBytes(a.namespace, b.namespace) || compareBytes(a.name, b.name))
     .map(({ located }) => located);
 }

@@ -4,9 +4,9 @@
  * then not done a second time.
  */
 import { type Diagnostic, hasErrors } from '../diagnostics.js';
+import { contentText, generateName, nameSuffix } from '../generated-names.js';
 import type { LocatedObject, RawObject } from '../objects.js';
 import { checkPod, checkWorkload } from './check.js';
-import { contentText, generateName, nameSuffix } from './hash.js';
 import { sayAbout } from './notes.js';
 import {
   type Fields,
