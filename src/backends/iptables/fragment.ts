@@ -2,7 +2,7 @@
  * The rules of one service port, in the order in which kube-proxy writes them. Every function here adds lines to the
  * texts of a fragment; nothing outside the plan of this service port and the context of the node is looked at.
  */
-import { type LowerProtocol, lowerProtocol } from '../../net/protocol.js';
+import { lowerProtocol } from '../../net/protocol.js';
 import type { Endpoint } from '../../plan/endpoints.js';
 import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
@@ -38,8 +38,8 @@ interface Subject {
   readonly chains: ServicePortChains;
   /** `-m tcp -p tcp` */
   readonly protocolMatch: string;
-  /** Names of the endpoints' chains by endpoint text. */
-  readonly endpointChains: ReadonlyMap<string, string>;
+  /** Names of the chains of the reachable endpoints, in their order. */
+  readonly endpointChains: readonly string[];
 }
 
 /** The fragment context of a node. */
@@ -55,7 +55,7 @@ export function lowerServicePort(plan: ServicePortPlan, context: FragmentContext
     context,
     chains: servicePortChains(plan.name, protocol),
     protocolMatch: `-m ${protocol} -p ${protocol}`,
-    endpointChains: chainsOfEndpoints(plan, protocol),
+    endpointChains: plan.reachableEndpoints.map(({ text }) => endpointChain(plan.name, protocol, text)),
   };
   const lines: Lines = { filterRules: [], natChains: [], natRules: [] };
   addClusterIP(lines, subject);
@@ -68,7 +68,9 @@ export function lowerServicePort(plan: ServicePortPlan, context: FragmentContext
   addFirewallChain(lines, subject);
   if (usesClusterChain(plan)) addBalancingChain(lines, subject, subject.chains.svc, plan.clusterEndpoints);
   if (plan.localEndpoints.length > 0) addBalancingChain(lines, subject, subject.chains.svl, plan.localEndpoints);
-  for (const endpoint of plan.reachableEndpoints) addEndpointChain(lines, subject, endpoint);
+  for (const [i, endpoint] of plan.reachableEndpoints.entries()) {
+    addEndpointChain(lines, subject, endpoint, subject.endpointChains[i]);
+  }
   return {
     filterRules: lines.filterRules.join(''),
     natChains: lines.natChains.join(''),
@@ -76,10 +78,11 @@ export function lowerServicePort(plan: ServicePortPlan, context: FragmentContext
   };
 }
 
-function chainsOfEndpoints(plan: ServicePortPlan, protocol: LowerProtocol): ReadonlyMap<string, string> {
-  const chains = new Map<string, string>();
-  for (const { text } of plan.reachableEndpoints) chains.set(text, endpointChain(plan.name, protocol, text));
-  return chains;
+/** The names of the chains of some reachable endpoints, mostly of all of them. */
+function chainsOf(endpoints: readonly Endpoint[], { plan, endpointChains }: Subject): readonly (string | undefined)[] {
+  if (endpoints === plan.reachableEndpoints) return endpointChains;
+  const byEndpoint = new Map(plan.reachableEndpoints.map((endpoint, i) => [endpoint, endpointChains[i]]));
+  return endpoints.map((endpoint) => byEndpoint.get(endpoint));
 }
 
 function usesClusterChain(plan: ServicePortPlan): boolean {
@@ -233,21 +236,19 @@ function addFirewallChain(lines: Lines, { plan, chains }: Subject): void {
 
 /** Sends a client back to its endpoint where there is session affinity, then each endpoint its even share. */
 function addBalancingChain(lines: Lines, subject: Subject, chain: string, endpoints: readonly Endpoint[]): void {
-  const { plan, context, endpointChains } = subject;
+  const { plan, context } = subject;
+  const seps = chainsOf(endpoints, subject);
   lines.natChains.push(`:${chain} - [0:0]\n`);
   const start = (endpoint: string): string =>
     context.endpointComments ? `-A ${chain} -m comment --comment "${plan.name} -> ${endpoint}"` : `-A ${chain}`;
   if (plan.affinitySeconds !== undefined) {
-    for (const { text } of endpoints) {
-      const sep = endpointChains.get(text);
-      const recent = `-m recent --name ${sep} --rcheck --seconds ${plan.affinitySeconds} --reap`;
-      lines.natRules.push(`${start(text)} ${recent} -j ${sep}\n`);
+    for (const [i, { text }] of endpoints.entries()) {
+      const recent = `-m recent --name ${seps[i]} --rcheck --seconds ${plan.affinitySeconds} --reap`;
+      lines.natRules.push(`${start(text)} ${recent} -j ${seps[i]}\n`);
     }
   }
-  let left = endpoints.length;
-  for (const { text } of endpoints) {
-    lines.natRules.push(`${start(text)}${shareOf(left)}${endpointChains.get(text)}\n`);
-    left--;
+  for (const [i, { text }] of endpoints.entries()) {
+    lines.natRules.push(`${start(text)}${shareOf(endpoints.length - i)}${seps[i]}\n`);
   }
 }
 
@@ -260,9 +261,8 @@ function shareOf(left: number): string {
 }
 
 /** One endpoint: masquerade for a pod that reaches itself, then the address translation. */
-function addEndpointChain(lines: Lines, subject: Subject, endpoint: Endpoint): void {
-  const { plan, context, endpointChains, protocolMatch } = subject;
-  const sep = endpointChains.get(endpoint.text);
+function addEndpointChain(lines: Lines, subject: Subject, endpoint: Endpoint, sep: string | undefined): void {
+  const { plan, context, protocolMatch } = subject;
   const start = context.endpointComments ? `-A ${sep} -m comment --comment ${plan.name}` : `-A ${sep}`;
   const remember = plan.affinitySeconds === undefined ? '' : ` -m recent --name ${sep} --set`;
   lines.natChains.push(`:${sep} - [0:0]\n`);
