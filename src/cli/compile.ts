@@ -140,7 +140,10 @@ function loadInputs(objects: readonly LocatedObject[], flags: CompileFlags, conf
     nodePortRange: flags.serviceNodePortRange,
     nodes: flags.simulateNodes,
   });
-  if (hasErrors(simulated.diagnostics)) return { state: given.state, diagnostics: simulated.diagnostics };
+  if (hasErrors(simulated.diagnostics)) {
+    // What was made up for nothing would only hide the error.
+    return { state: given.state, diagnostics: simulated.diagnostics.filter((each) => each.severity !== 'note') };
+  }
   const loaded = loadCluster(simulated.objects, { simulated: true });
   return { state: loaded.state, diagnostics: [...simulated.diagnostics, ...loaded.diagnostics] };
 }

@@ -80,10 +80,15 @@ function filesIn(folder: string, recursive: boolean): readonly string[] {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => compareBytes(a.name, b.name));
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
-    const isFolder = entry.isSymbolicLink() ? statSync(path).isDirectory() : entry.isDirectory();
+    // A link that leads nowhere is no folder; as a file it is named when it cannot be read.
+    const isFolder = entry.isSymbolicLink() ? isFolderBehind(path) : entry.isDirectory();
     if (isFolder) return recursive && !entry.isSymbolicLink() ? filesIn(path, recursive) : [];
     return MANIFEST.test(entry.name) ? [path] : [];
   });
+}
+
+function isFolderBehind(link: string): boolean {
+  return statSync(link, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Reads a file as text, or says why not. */
@@ -119,7 +124,8 @@ function readBytes(file: string | number): { bytes: Buffer } | { refused: string
       const count = readPiece(descriptor, piece);
       if (count === 0) return { bytes: Buffer.concat(pieces) };
       const nul = piece.subarray(0, count).indexOf(0);
-      if (nul >= 0) return { refused: `byte ${length + nul + 1} is NUL: this is no text.` };
+      if (nul >= 0)
+        return { refused: length === 0 ? nulReason(piece, nul) : `byte ${length + nul + 1} is NUL: this is no text.` };
       pieces.push(piece.subarray(0, count));
       length += count;
       if (length > MAX_BYTES) return { refused: `it has more than the ${megabytes(MAX_BYTES)} that are read.` };
@@ -127,6 +133,12 @@ function readBytes(file: string | number): { bytes: Buffer } | { refused: string
   } finally {
     if (descriptor !== STDIN) closeSync(descriptor);
   }
+}
+
+/** What a NUL near the beginning of a file means. */
+function nulReason(bytes: Buffer, nul: number): string {
+  const mark = bytes.readUInt16BE(0);
+  return mark === 0xfffe || mark === 0xfeff ? 'this is UTF-16.' : `byte ${nul + 1} is NUL: this is no text.`;
 }
 
 /** Reads once more where there is nothing yet: standard input may be a pipe that does not block. */

@@ -159,8 +159,8 @@ export function readProtocol(subject: Subject, value: unknown, path: FieldPath):
 
 /** The name of a port; empty when absent. */
 export function readPortName(subject: Subject, value: unknown, path: FieldPath): string | undefined {
-  const name = readText(subject, value, path) ?? '';
-  if (name === '' || isDnsLabel(name)) return name;
+  const name = value === undefined || value === null ? '' : readText(subject, value, path);
+  if (name === undefined || name === '' || isDnsLabel(name)) return name;
   const message = `${show(name)} is no valid port name: lower-case letters, digits and "-", at most 63 characters.`;
   return report(subject, 'invalid-name', path, message, 'Rename the port.');
 }

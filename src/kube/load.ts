@@ -76,7 +76,11 @@ export function loadCluster(
     else if (kind === 'Endpoints') addUnique(endpoints, parseEndpoints(each, diagnostics), diagnostics, kind);
     else if (kind === 'Node') addUnique(nodes, parseNode(each, diagnostics), diagnostics, kind);
     else if (options.simulated !== true || SIMULATED_VERSIONS.get(each.object.kind) !== each.object.apiVersion) {
-      skipped.set(each.object.kind, (skipped.get(each.object.kind) ?? 0) + 1);
+      // A kind of the same name in another group is told by its version.
+      const name = VERSIONS.has(each.object.kind)
+        ? `${each.object.kind} (${each.object.apiVersion})`
+        : each.object.kind;
+      skipped.set(name, (skipped.get(name) ?? 0) + 1);
     }
   }
   if (skipped.size > 0) diagnostics.push(diagnostic('skipped-kinds', `skipped ${countKinds(skipped)}.`));
@@ -173,7 +177,7 @@ function countKinds(kinds: ReadonlyMap<string, number>): string {
 
 /** A kind as it is, or quoted where it is no name. */
 function plain(kind: string): string {
-  return /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind) ? kind : show(kind);
+  return /^[A-Za-z][A-Za-z0-9]{0,62}( \([a-z0-9./-]{1,80}\))?$/.test(kind) ? kind : show(kind);
 }
 
 /** Services whose traffic goes nowhere for want of EndpointSlices, which `--simulate` could derive. */

@@ -93,6 +93,9 @@ function loadDocuments(text: string, documents: readonly TextDocument[]): Docume
   return results.map((result, i) => result ?? judgeYaml(text, documents[i], loaded[next++]));
 }
 
+/** In characters: a longer document that begins as JSON is JSON. */
+const LONGEST_FLOW_YAML = 1_000_000;
+
 /** Reads a document that begins as JSON; undefined if it is none, but may be a YAML flow collection. */
 function loadJson(text: string, document: TextDocument): DocumentResult | undefined {
   const { first, end } = document;
@@ -104,8 +107,11 @@ function loadJson(text: string, document: TextDocument): DocumentResult | undefi
     if (!(error instanceof SyntaxError)) throw error;
   }
   const problem = jsonProblem(text, document);
-  // What is JSON up to its very end, but not closed, is not closed in YAML either.
-  return problem !== undefined && problem.offset >= end ? refuseJson(problem.message, end) : undefined;
+  if (problem === undefined) return undefined;
+  // What is JSON up to its very end, but not closed, is not closed in YAML either; and nobody writes YAML's own flow
+  // collections of this size.
+  const isMeantAsJson = problem.offset >= end || end - first > LONGEST_FLOW_YAML;
+  return isMeantAsJson ? refuseJson(problem.message, Math.min(problem.offset, end)) : undefined;
 }
 
 function refuseJson(reason: string, offset: number): DocumentResult {

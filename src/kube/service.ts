@@ -169,6 +169,10 @@ function readClusterIPs(
   if (first === undefined) return result;
   // The API server fills clusterIPs from clusterIP, so a manifest may leave it out.
   const listed = texts.length === 0 ? [first] : texts.map((text, i) => readListedClusterIP(subject, text, i, first));
+  if (listed.length > 1 && listed[0]?.family === listed[1]?.family) {
+    const message = `both cluster IPs are ${apiNameOf(first.family)} addresses.`;
+    report(subject, 'wrong-family', ['spec', 'clusterIPs', 1], message, 'Give one of each family.');
+  }
   if (families.length === 0) {
     result[first.family] = first.text;
     if (listed.length > 1) {
@@ -219,7 +223,7 @@ function readFamilies(subject: Subject, value: unknown): readonly Family[] {
 
 function readPorts(subject: Subject, value: unknown, mayBeEmpty: boolean): readonly ServicePort[] {
   const list = readList(subject, value, ['spec', 'ports']);
-  if (list.length === 0 && !mayBeEmpty) {
+  if (list.length === 0 && !mayBeEmpty && (value === undefined || value === null || Array.isArray(value))) {
     report(subject, 'invalid-field', ['spec', 'ports'], 'a Service needs at least one port.', 'Add one.');
   }
   const seen = new Set<string>();

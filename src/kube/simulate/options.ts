@@ -50,6 +50,14 @@ const DEFAULTS = {
   nodeRange: '172.18.0.0/16,fd00:172:18::/64',
 } as const;
 
+/** What options are called on the command line, as in the Kubernetes components. */
+const FLAGS: Readonly<Partial<Record<keyof SimulateOptions, string>>> = {
+  serviceClusterIPRange: '--service-cluster-ip-range',
+  nodePortRange: '--service-node-port-range',
+  clusterCIDR: '--cluster-cidr',
+  nodes: '--simulate-nodes',
+};
+
 type RangeOption = keyof typeof DEFAULTS;
 
 /** More invented nodes than anybody reads about. */
@@ -62,7 +70,9 @@ const MAX_NODES = 1000;
 export function readOptions(options: SimulateOptions): { cluster?: Cluster; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
   const fail = (option: keyof SimulateOptions, message: string): void => {
-    diagnostics.push(diagnostic('invalid-config', `option ${option}: ${message}.`));
+    const flag = FLAGS[option];
+    const hint = flag === undefined ? undefined : `On the command line it is ${flag}.`;
+    diagnostics.push(diagnostic('invalid-config', `option ${option}: ${message}.`, { hint }));
   };
   const rangesOf = (option: RangeOption): Cidr[] => {
     const text = options[option] ?? DEFAULTS[option];
