@@ -27,6 +27,7 @@ export interface FragmentContext {
 /** The lines of a fragment while it is written. Short texts joined once are twice as fast as one text that grows. */
 interface Lines {
   readonly filterRules: string[];
+  /** Names of chains. */
   readonly natChains: string[];
   readonly natRules: string[];
 }
@@ -73,7 +74,7 @@ export function lowerServicePort(plan: ServicePortPlan, context: FragmentContext
   }
   return {
     filterRules: lines.filterRules.join(''),
-    natChains: lines.natChains.join(''),
+    natChains: chainLines([...lines.natChains, ...subject.endpointChains]),
     natRules: lines.natRules.join(''),
   };
 }
@@ -83,6 +84,11 @@ function chainsOf(endpoints: readonly Endpoint[], { plan, endpointChains }: Subj
   if (endpoints === plan.reachableEndpoints) return endpointChains;
   const byEndpoint = new Map(plan.reachableEndpoints.map((endpoint, i) => [endpoint, endpointChains[i]]));
   return endpoints.map((endpoint) => byEndpoint.get(endpoint));
+}
+
+/** The lines that declare some chains. */
+export function chainLines(chains: readonly string[]): string {
+  return chains.length === 0 ? '' : `:${chains.join(' - [0:0]\n:')} - [0:0]\n`;
 }
 
 function usesClusterChain(plan: ServicePortPlan): boolean {
@@ -207,7 +213,7 @@ function addExternalChain(lines: Lines, { plan, context, chains }: Subject): voi
   const { ext, svc } = chains;
   const about = (what: string): string =>
     `-A ${ext} -m comment --comment "${what} for ${plan.name} external destinations"`;
-  lines.natChains.push(`:${ext} - [0:0]\n`);
+  lines.natChains.push(ext);
   if (!plan.externalPolicyLocal) {
     lines.natRules.push(`${about('masquerade traffic')} -j KUBE-MARK-MASQ\n`);
   } else {
@@ -224,7 +230,7 @@ function addFirewallChain(lines: Lines, { plan, chains }: Subject): void {
   if (!usesFirewallChain(plan)) return;
   const { ext, fw } = chains;
   const comment = `-A ${fw} -m comment --comment "${plan.name} loadbalancer IP"`;
-  lines.natChains.push(`:${fw} - [0:0]\n`);
+  lines.natChains.push(fw);
   for (const cidr of plan.sourceRanges) lines.natRules.push(`${comment} -s ${cidr.text} -j ${ext}\n`);
   // A node with the load-balancer address on an interface may use that address as its source.
   if (plan.sourceRangesAllowNode) {
@@ -238,7 +244,7 @@ function addFirewallChain(lines: Lines, { plan, chains }: Subject): void {
 function addBalancingChain(lines: Lines, subject: Subject, chain: string, endpoints: readonly Endpoint[]): void {
   const { plan, context } = subject;
   const seps = chainsOf(endpoints, subject);
-  lines.natChains.push(`:${chain} - [0:0]\n`);
+  lines.natChains.push(chain);
   const start = (endpoint: string): string =>
     context.endpointComments ? `-A ${chain} -m comment --comment "${plan.name} -> ${endpoint}"` : `-A ${chain}`;
   if (plan.affinitySeconds !== undefined) {
@@ -265,7 +271,7 @@ function addEndpointChain(lines: Lines, subject: Subject, endpoint: Endpoint, se
   const { plan, context, protocolMatch } = subject;
   const start = context.endpointComments ? `-A ${sep} -m comment --comment ${plan.name}` : `-A ${sep}`;
   const remember = plan.affinitySeconds === undefined ? '' : ` -m recent --name ${sep} --set`;
-  lines.natChains.push(`:${sep} - [0:0]\n`);
+
   lines.natRules.push(
     `${start} -s ${endpoint.source.address} -j KUBE-MARK-MASQ\n`,
     `${start}${remember} ${protocolMatch} -j DNAT --to-destination ${endpoint.text}\n`,

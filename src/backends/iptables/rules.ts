@@ -3,7 +3,7 @@ import { isLoopback } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
-import { type Fragment, fragmentContext, lowerServicePort } from './fragment.js';
+import { chainLines, type Fragment, fragmentContext, lowerServicePort } from './fragment.js';
 
 /** Above this number of endpoints kube-proxy leaves comments out, to keep its input small. */
 const LARGE_CLUSTER_ENDPOINTS = 1000;
@@ -55,10 +55,6 @@ function assemble(node: NodeFacts, fragments: readonly Fragment[]): readonly str
   for (const fragment of fragments) if (fragment.natRules !== '') pieces.push(fragment.natRules);
   pieces.push(`${nodePortJumps(node)}COMMIT\n`);
   return pieces;
-}
-
-function chainLines(chains: readonly string[]): string {
-  return chains.map((chain) => `:${chain} - [0:0]\n`).join('');
 }
 
 /** With node ports on 127.0.0.1 the kernel routes such packets; this keeps other hosts from sending them (CVE-2020-8558). */
