@@ -1,5 +1,5 @@
 /** Names of the chains that belong to one service port, as kube-proxy hashes them. */
-import { sha256 } from '@noble/hashes/sha2.js';
+import { SHA256 } from '@stablelib/sha256';
 
 /** The chains of one service port; which of them exist depends on its plan. */
 export interface ServicePortChains {
@@ -14,11 +14,9 @@ export interface ServicePortChains {
 }
 
 // A cluster of 10,000 Services takes 110,000 hashes, so next to nothing is allocated for one: the same buffers serve
-// every call, a hash starts as a copy of the empty state (_cloneInto is the package's own way to that, hence its exact
-// minor version in package.json), and a name is made in one go from its characters' codes.
+// every call, and a name is made in one go from its characters' codes.
 const encoder = new TextEncoder();
-const emptyHash = sha256.create();
-const hash = sha256.create();
+const hash = new SHA256();
 const digest = new Uint8Array(32);
 let input = new Uint8Array(1024);
 
@@ -51,7 +49,7 @@ export function endpointChain(name: string, protocol: string, endpoint: string):
 /** Leaves the SHA-256 of three texts, one after the other, in `digest`. */
 function digestOf(name: string, protocol: string, endpoint: string): void {
   const length = write(endpoint, write(protocol, write(name, 0)));
-  emptyHash._cloneInto(hash).update(input.subarray(0, length)).digestInto(digest);
+  hash.reset().update(input, length).finish(digest);
 }
 
 /** Writes a text to the input as UTF-8, from a position on; returns the position behind it. */
