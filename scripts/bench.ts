@@ -1,6 +1,6 @@
 /**
- * npm run bench [-- --quick] [-- --json FILE]: how long compiling takes. Prints a table, and with --json FILE (or - for
- * stdout) the same figures for programs. Nothing here passes or fails.
+ * npm run bench [-- --quick] [-- --json FILE]: how long compiling takes. Prints a table and, for programs, the same
+ * figures as JSON, with --json into a file. Nothing here passes or fails.
  *
  * In-process figures are medians by tinybench on one thread; CLI figures are whole processes of the built program,
  * medians of several runs, with their largest resident set.
@@ -153,5 +153,5 @@ const table = figures.map(({ what, services, median, min, max, memory, target })
 }));
 console.table(table);
 const report = JSON.stringify({ node: process.version, endpointsPerService: ENDPOINTS, figures }, undefined, 2);
-if (options.json === '-') console.log(report);
-else if (options.json !== undefined) writeFileSync(options.json, `${report}\n`);
+if (options.json === undefined) console.log(report);
+else writeFileSync(options.json, `${report}\n`);

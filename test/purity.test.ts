@@ -27,6 +27,7 @@ describe('imports', () => {
       expect(layers.indexOf(target), `${file} imports ${from}`).toBeLessThanOrEqual(own);
       expect(layers.indexOf(target)).toBeGreaterThanOrEqual(0);
     }
+    expect(text).not.toMatch(/\bimport\(|\bimport '|\b(performance|crypto|fetch)\b[.(]/);
     expect(text).not.toMatch(/\b(process|Buffer|Date|Math\.random|setTimeout|console)\b[.(]/);
   });
 });

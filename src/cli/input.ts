@@ -126,7 +126,8 @@ function readBytes(file: string | number): { bytes: Buffer } | { refused: string
       const nul = piece.subarray(0, count).indexOf(0);
       if (nul >= 0)
         return { refused: length === 0 ? nulReason(piece, nul) : `byte ${length + nul + 1} is NUL: this is no text.` };
-      pieces.push(piece.subarray(0, count));
+      // A pipe gives little at a time; keeping its whole piece would take many times the size of the text.
+      pieces.push(count === piece.length ? piece : Buffer.from(piece.subarray(0, count)));
       length += count;
       if (length > MAX_BYTES) return { refused: `it has more than the ${megabytes(MAX_BYTES)} that are read.` };
     }
@@ -158,7 +159,7 @@ function megabytes(bytes: number): string {
 }
 
 function unreadable(file: string, message: string, hint?: string): Diagnostic {
-  return diagnostic('unreadable-input', message, { place: { file }, ...(hint === undefined ? {} : { hint }) });
+  return diagnostic('unreadable-input', message, { place: { file }, hint });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

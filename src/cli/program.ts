@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
-import { TROUBLE } from './exit.js';
+import { DONE, TROUBLE } from './exit.js';
 import { type Io, OutputError } from './io.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
@@ -14,18 +14,34 @@ import { version } from './version.js';
  * @returns the exit code
  */
 export async function run(args: readonly string[], io: Io): Promise<number> {
+  // Commander writes help and version without waiting; whether they could be written is known at the end.
+  const written: Promise<void>[] = [];
   let exitCode = 0;
-  const program = createProgram(io, (code) => {
-    exitCode = code;
-  });
+  const program = createProgram(
+    io,
+    (text) => written.push(io.out(text)),
+    (code) => {
+      exitCode = code;
+    },
+  );
   try {
-    await program.parseAsync(args, { from: 'user' });
+    exitCode = (await parse(program, args)) ?? exitCode;
+    await Promise.all(written);
     return exitCode;
   } catch (error) {
-    // Commander has printed what is wrong; help and version are no trouble.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : TROUBLE;
     printDiagnostics([unexpected(error)], io);
     return TROUBLE;
+  }
+}
+
+/** Runs the command that the arguments name; gives the exit code if Commander ended it, having said why itself. */
+async function parse(program: Command, args: readonly string[]): Promise<number | undefined> {
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? DONE : TROUBLE;
   }
 }
 
@@ -37,13 +53,13 @@ function unexpected(error: unknown): Diagnostic {
   return diagnostic('internal', `${text}`, { hint: 'This is a mistake in kuberules: please report it.' });
 }
 
-function createProgram(io: Io, exit: (code: number) => void): Command {
+function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: number) => void): Command {
   const program = new Command('kuberules')
     .description('Compiles Kubernetes Services to the rules that kube-proxy v1.36 writes on a node.')
     .version(version(), '-V, --version')
     .showHelpAfterError('(kuberules --help shows what there is)')
     .configureOutput({
-      writeOut: (text) => void io.out(text),
+      writeOut,
       writeErr: io.err,
       outputError: (text, write) => write(`${text.trimEnd()} [usage]\n`),
     })

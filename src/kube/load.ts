@@ -8,7 +8,7 @@ import { type EndpointSlice, parseEndpointSlice } from './endpointslice.js';
 import { show } from './fields.js';
 import { subjectOf } from './metadata.js';
 import { type Node, parseNode } from './node.js';
-import type { LocatedObject, RawObject } from './objects.js';
+import { isTyped, type LocatedObject, type RawObject } from './objects.js';
 import { parseService, type Service, serviceKey } from './service.js';
 import { type ClusterState, emptyState, setNode, setService, setSlice } from './state.js';
 
@@ -124,11 +124,6 @@ function knownKind(located: LocatedObject, diagnostics: Diagnostic[]): string | 
   };
   diagnostics.push(diagnostic('unsupported-version', message, { ...about, hint: `Convert it to ${expected}.` }));
   return 'refused';
-}
-
-/** Objects that a program hands over may lack what every object of a text has. */
-export function isTyped(object: Partial<RawObject>): object is RawObject {
-  return typeof object.apiVersion === 'string' && typeof object.kind === 'string';
 }
 
 /** `discovery.k8s.io` of `discovery.k8s.io/v1`; empty for the core group. */

@@ -18,3 +18,8 @@ export interface SourceText {
   readonly name: string;
   readonly text: string;
 }
+
+/** Objects that a program hands over may lack what every object of a text has. */
+export function isTyped(object: Partial<RawObject>): object is RawObject {
+  return typeof object.apiVersion === 'string' && typeof object.kind === 'string';
+}

@@ -2,10 +2,9 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { type Diagnostic, diagnostic, hasErrors } from './diagnostics.js';
 import { parseEndpointSlice } from './endpointslice.js';
-import { isTyped } from './load.js';
 import { readMetadata, subjectOf } from './metadata.js';
 import { parseNode } from './node.js';
-import type { LocatedObject, RawObject } from './objects.js';
+import { isTyped, type LocatedObject, type RawObject } from './objects.js';
 import { parseService, serviceKey } from './service.js';
 import { type ClusterState, removeNode, removeService, removeSlice, setNode, setService, setSlice } from './state.js';
 

@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { OutputError } from '../../src/cli/io.js';
+import { run } from '../../src/cli/program.js';
 import { folderWith, kuberules } from '../support/cli.js';
 
 const GOOD = `apiVersion: v1
@@ -305,3 +307,20 @@ it('writes the same parts into a folder as to stdout', async () => {
     `# iptables.ipv4.rules\n${rules}# iptables.ipv4.setup\n${setup}`,
   );
 });
+
+it.each([[['--version']], [['--help']], [['compile', '-f', 'examples/shop']]])(
+  'says when the output of %j cannot be written',
+  async (args) => {
+    let err = '';
+    const code = await run(args, {
+      out: () => Promise.reject(new OutputError('no space left on device')),
+      err: (text) => {
+        err += text;
+      },
+      interactive: false,
+      color: false,
+    });
+    expect(code).toBe(2);
+    expect(err).toContain('error: the output cannot be written: no space left on device [unwritable-output]');
+  },
+);
