@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ProxyMode } from '../../src/index.js';
 import { variantUnavailable } from './available.js';
 import type { Host } from './host.js';
 import { flush, readSetup, restore, runSetup, type Variant } from './iptables.js';
@@ -11,6 +12,7 @@ import { type Family, families } from './places.js';
 
 export interface Backend {
   readonly name: string;
+  readonly mode: ProxyMode;
   /** Why it cannot be tested on this machine, or undefined. */
   unavailable(host: Host): Promise<string | undefined>;
   /** Takes everything out that a load put in, and sets the policy of FORWARD. */
@@ -25,6 +27,7 @@ export type Texts = ReadonlyMap<string, string>;
 export function iptablesBackend(variant: Variant): Backend {
   return {
     name: `iptables-${variant}`,
+    mode: 'iptables',
     unavailable: (host) => variantUnavailable(host, variant),
     async clear(host, forwardPolicy) {
       for (const family of families) await flush(host, family, variant, forwardPolicy);
@@ -48,7 +51,7 @@ const cluster = fileURLToPath(new URL('./cluster.yaml', import.meta.url));
 const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 /** Compiles cluster.yaml for node-a under a configuration, by the command line as a user would. */
-export function compileCluster(mode: 'iptables', config: Readonly<Record<string, unknown>>): Texts {
+export function compileCluster(mode: ProxyMode, config: Readonly<Record<string, unknown>>): Texts {
   const folder = mkdtempSync(join(tmpdir(), 'kuberules-kernel-'));
   try {
     const configFile = join(folder, 'config.yaml');

@@ -4,6 +4,7 @@
  *
  * Hosts and addresses are those of places.ts, the Services those of cluster.yaml.
  */
+import type { ProxyMode } from '../../src/index.js';
 import {
   clusterIP,
   externalIP,
@@ -46,7 +47,10 @@ export interface Flow {
   readonly to: PerFamily;
   readonly port: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** What becomes of it in every mode but those of `unlike`. */
   readonly fate: Fate;
+  /** The fate in modes that differ by design; docs/modes.md says why. */
+  readonly unlike?: Readonly<Partial<Record<ProxyMode, Fate>>>;
   /** The families in which it holds; both, if not given. */
   readonly families?: readonly Family[];
 }
@@ -65,12 +69,22 @@ export interface Scenario {
 
 const clusterCIDR = '10.244.0.0/16,fd00:10:244::/56';
 
+/** A setting that each mode reads in a section of its own (ipvs in that of iptables). */
+function inEveryMode(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return { iptables: settings, nftables: settings };
+}
+
 /** Reaches all of these, which all see the same source. */
 function reaches(source: SeenSource, ...servers: HostName[]): Reaches {
   return { endpoints: Object.fromEntries(servers.map((server) => [server, source])) };
 }
 
-type More = Partial<Pick<Flow, 'port' | 'protocol' | 'families'>>;
+/** What becomes of a flow in a mode. */
+export function fateIn(mode: ProxyMode, flow: Flow): Fate {
+  return flow.unlike?.[mode] ?? flow.fate;
+}
+
+type More = Partial<Pick<Flow, 'port' | 'protocol' | 'families' | 'unlike'>>;
 
 function flow(name: string, from: Place, to: PerFamily, port: number, fate: Fate, more: More = {}): Flow {
   return { name: `${name}, from ${from}`, from, to, port, protocol: 'tcp', fate, ...more };
@@ -356,7 +370,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'defaults', config: { clusterCIDR }, flows },
   {
     name: 'masqueradeAll',
-    config: { clusterCIDR, iptables: { masqueradeAll: true } },
+    config: { clusterCIDR, ...inEveryMode({ masqueradeAll: true }) },
     flows: [
       toClusterIP('web', 'pod-a3', reaches('node', ...three)),
       toClusterIP('web', 'node-a', reaches('node', ...three)),
@@ -434,7 +448,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'masqueradeBit 31',
-    config: { clusterCIDR, iptables: { masqueradeBit: 31 } },
+    config: { clusterCIDR, ...inEveryMode({ masqueradeBit: 31 }) },
     flows: [
       toClusterIP('web', 'pod-a3', reaches('own', ...three)),
       toNodePort('web', 'client', reaches('node', ...three)),

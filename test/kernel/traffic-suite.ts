@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sctpUnavailable, skipWithReason } from './available.js';
 import { type Backend, compileCluster } from './backend.js';
-import { type Scenario, scenarios } from './flows.js';
+import { fateIn, type Scenario, scenarios } from './flows.js';
 import { families } from './places.js';
 import { runFlow } from './run-flow.js';
 import { buildTopology, type Topology } from './topology.js';
@@ -22,10 +22,11 @@ export async function trafficSuite(backend: Backend): Promise<void> {
         for (const flow of scenario.flows) {
           for (const family of flow.families ?? families) {
             // Counting shares is for a quiet network; everything else goes at the same time.
-            const alone = typeof flow.fate !== 'string' && flow.fate.evenOver !== undefined;
+            const fate = fateIn(backend.mode, flow);
+            const alone = typeof fate !== 'string' && fate.evenOver !== undefined;
             const run = flow.protocol === 'sctp' && skipSctp ? test.skip : alone ? test : test.concurrent;
             run(`${flow.name}, ${flow.protocol} ${family}`, async () => {
-              expect(await runFlow(topology, flow, family)).toEqual([]);
+              expect(await runFlow(topology, { ...flow, fate }, family)).toEqual([]);
             });
           }
         }
@@ -38,7 +39,7 @@ async function prepare(topology: Topology, backend: Backend, scenario: Scenario)
   const node = topology.hosts['node-a'];
   await backend.clear(node, scenario.forwardPolicy ?? 'ACCEPT');
   await node.sysctl({ 'net/ipv4/conf/all/route_localnet': '0', ...scenario.parameters });
-  if (scenario.config !== undefined) await backend.load(node, compileCluster('iptables', scenario.config));
+  if (scenario.config !== undefined) await backend.load(node, compileCluster(backend.mode, scenario.config));
   // What the kernel remembers of connections of the scenario before would bypass these rules.
   await node.run([{ argv: ['conntrack', '-F'] }]);
 }
