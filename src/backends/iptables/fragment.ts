@@ -4,8 +4,9 @@
  */
 import { lowerProtocol } from '../../net/protocol.js';
 import type { Endpoint } from '../../plan/endpoints.js';
-import type { LocalDetector, NodeFacts } from '../../plan/node.js';
+import type { NodeFacts } from '../../plan/node.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
+import { chainLines, detectorMatch } from '../xtables.js';
 import { endpointChain, type ServicePortChains, servicePortChains } from './names.js';
 import { probability } from './probability.js';
 
@@ -18,8 +19,7 @@ export interface Fragment {
 
 /** What rules of service ports need to know of the node. */
 export interface FragmentContext {
-  readonly masqueradeAll: boolean;
-  readonly localDetector: LocalDetector | undefined;
+  readonly node: NodeFacts;
   /** With more than 1000 endpoints kube-proxy leaves the comments about endpoints out. */
   readonly endpointComments: boolean;
 }
@@ -41,11 +41,6 @@ interface Subject {
   readonly protocolMatch: string;
   /** Names of the chains of the reachable endpoints, in their order. */
   readonly endpointChains: readonly string[];
-}
-
-/** The fragment context of a node. */
-export function fragmentContext(node: NodeFacts, endpointComments: boolean): FragmentContext {
-  return { masqueradeAll: node.masqueradeAll, localDetector: node.localDetector, endpointComments };
 }
 
 /** Lowers the plan of one service port to its rules. */
@@ -84,11 +79,6 @@ function chainsOf(endpoints: readonly Endpoint[], { plan, endpointChains }: Subj
   if (endpoints === plan.reachableEndpoints) return endpointChains;
   const byEndpoint = new Map(plan.reachableEndpoints.map((endpoint, i) => [endpoint, endpointChains[i]]));
   return endpoints.map((endpoint) => byEndpoint.get(endpoint));
-}
-
-/** The lines that declare some chains. */
-export function chainLines(chains: readonly string[]): string {
-  return chains.length === 0 ? '' : `:${chains.join(' - [0:0]\n:')} - [0:0]\n`;
 }
 
 function usesClusterChain(plan: ServicePortPlan): boolean {
@@ -188,20 +178,12 @@ function addHealthCheckNodePort(lines: Lines, { plan }: Subject): void {
 /** Cluster IP traffic that does not come from a pod of ours is masqueraded, so that the reply comes back this way. */
 function addClusterIPMasquerade(lines: Lines, { plan, context, chains, protocolMatch }: Subject): void {
   if (!hasEndpoints(plan.internal)) return;
-  const notLocal = detectorMatch(context.localDetector, '! ');
-  if (!context.masqueradeAll && notLocal === undefined) return;
+  const notLocal = detectorMatch(context.node.localDetector, '! ');
+  if (!context.node.masqueradeAll && notLocal === undefined) return;
   const chain = balancingChain(plan.internal, chains);
-  const source = context.masqueradeAll ? '' : ` ${notLocal}`;
+  const source = context.node.masqueradeAll ? '' : ` ${notLocal}`;
   const match = `${protocolMatch} -d ${plan.clusterIP} --dport ${plan.port}${source}`;
   lines.natRules.push(`-A ${chain} -m comment --comment "${plan.name} cluster IP" ${match} -j KUBE-MARK-MASQ\n`);
-}
-
-/** The match for traffic of local pods, or with `! ` for all other; undefined where there is no way to tell. */
-function detectorMatch(detector: LocalDetector | undefined, not: '' | '! '): string | undefined {
-  if (detector === undefined) return undefined;
-  if (detector.kind === 'cidr') return `${not}-s ${detector.cidr}`;
-  if (detector.kind === 'interface') return `${not}-i ${detector.name}`;
-  return `${not}-i ${detector.prefix}+`;
 }
 
 /**
@@ -217,7 +199,7 @@ function addExternalChain(lines: Lines, { plan, context, chains }: Subject): voi
   if (!plan.externalPolicyLocal) {
     lines.natRules.push(`${about('masquerade traffic')} -j KUBE-MARK-MASQ\n`);
   } else {
-    const fromPods = detectorMatch(context.localDetector, '');
+    const fromPods = detectorMatch(context.node.localDetector, '');
     if (fromPods !== undefined) lines.natRules.push(`${about('pod traffic')} ${fromPods} -j ${svc}\n`);
     lines.natRules.push(`${about('masquerade LOCAL traffic')} -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ\n`);
     lines.natRules.push(`${about('route LOCAL traffic')} -m addrtype --src-type LOCAL -j ${svc}\n`);

@@ -1,16 +1,8 @@
 /** What kube-proxy does before the restore: chains, the jumps into them, one kernel parameter. */
 import type { NodePlan } from '../../plan/plan.js';
-
-interface Jump {
-  readonly table: 'filter' | 'nat';
-  readonly from: string;
-  /** The rule's arguments before `-j`. */
-  readonly match: readonly string[];
-  readonly to: string;
-}
+import { comment, type Jump, jumpLine, newChainLine } from '../xtables.js';
 
 const NEW = ['-m', 'conntrack', '--ctstate', 'NEW'];
-const comment = (text: string): readonly string[] => ['-m', 'comment', '--comment', text];
 
 const external = [...NEW, ...comment('kubernetes externally-visible service portals')];
 const portals = [...NEW, ...comment('kubernetes service portals')];
@@ -39,11 +31,8 @@ const JUMPS: readonly Jump[] = [
  * The setup text: arguments of single iptables commands, one command a line (`-N` if the chain is missing, `-I` if
  * the rule is), an argument with a space in double quotes; then kernel parameters below /proc/sys.
  */
-export function setupText(plan: NodePlan): string {
-  const lines = JUMPS.flatMap(({ table, from, match, to }) => [
-    ['-t', table, '-N', to],
-    ['-t', table, '-I', from, ...match, '-j', to],
-  ]).map((args) => args.map((arg) => (arg.includes(' ') ? `"${arg}"` : arg)).join(' '));
-  if (plan.node.localhostNodePorts) lines.push('net/ipv4/conf/all/route_localnet=1');
-  return lines.map((line) => `${line}\n`).join('');
+export function setupText({ node }: NodePlan): string {
+  const lines = JUMPS.map((jump) => newChainLine(jump.table, jump.to) + jumpLine(jump));
+  if (node.localhostNodePorts) lines.push('net/ipv4/conf/all/route_localnet=1\n');
+  return lines.join('');
 }
