@@ -6,8 +6,8 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import { COMPILED_MODES } from '../src/backends/compile.js';
 import { printDiagnostic } from '../src/cli/report.js';
+import { PROXY_MODES, type ProxyMode } from '../src/kube/config.js';
 import { caseName, compileCase, expectedTexts, findCases } from '../test/support/case.js';
 
 /** Lines of one diff that are printed. */
@@ -20,7 +20,7 @@ function shortened(patch: string): string {
 }
 
 /** Compares one case in one mode; prints what differs. */
-function compareCase(folder: string, mode: (typeof COMPILED_MODES)[number]): { equal: number; different: number } {
+function compareCase(folder: string, mode: ProxyMode): { equal: number; different: number } {
   const expected = expectedTexts(folder, mode);
   const { texts, diagnostics } = compileCase(folder, mode);
   let equal = 0;
@@ -55,7 +55,7 @@ let different = 0;
 const differing = new Set<string>();
 for (const [i, folder] of cases.entries()) {
   if (process.stderr.isTTY) process.stderr.write(`\r${i + 1}/${cases.length} ${caseName(folder)}\x1b[K`);
-  for (const mode of COMPILED_MODES) {
+  for (const mode of PROXY_MODES) {
     const result = compareCase(folder, mode);
     equal += result.equal;
     different += result.different;
@@ -64,6 +64,6 @@ for (const [i, folder] of cases.entries()) {
 }
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 console.log(
-  `${cases.length} cases, modes ${COMPILED_MODES.join(', ')}: ${equal} texts equal, ${different} differ in ${differing.size} cases`,
+  `${cases.length} cases, modes ${PROXY_MODES.join(', ')}: ${equal} texts equal, ${different} differ in ${differing.size} cases`,
 );
 process.exitCode = different > 0 ? 1 : 0;

@@ -7,15 +7,15 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { COMPILED_MODES } from '../src/backends/compile.js';
 import { diagnosticLines } from '../src/cli/report.js';
 import { placeDiagnostics } from '../src/index.js';
+import { PROXY_MODES, type ProxyMode } from '../src/kube/config.js';
 import { caseName, compileCase, expectedTexts, findCases, isRecorded } from './support/case.js';
 
 const update = process.env.UPDATE_GOLDEN === '1';
 const inCI = process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false';
 
-describe.each(COMPILED_MODES)('golden files in mode %s', (mode) => {
+describe.each(PROXY_MODES)('golden files in mode %s', (mode) => {
   it.each(findCases('golden').map((folder) => [caseName(folder), folder]))('%s', (_name, folder) => {
     const { texts, diagnostics } = compileCase(folder, mode);
     if (!isRecorded(folder)) refresh(folder, mode, texts);
@@ -37,7 +37,7 @@ it.each(findCases('golden').map((folder) => [caseName(folder), folder]))('%s say
   expect(sentence).toMatch(/./);
 });
 
-function refresh(folder: string, mode: (typeof COMPILED_MODES)[number], texts: ReadonlyMap<string, string>): void {
+function refresh(folder: string, mode: ProxyMode, texts: ReadonlyMap<string, string>): void {
   const expected = expectedTexts(folder, mode);
   mkdirSync(join(folder, 'expected'), { recursive: true });
   for (const [name, text] of texts) {

@@ -5,22 +5,28 @@ import type { ClusterState } from '../kube/state.js';
 import type { Family } from '../net/family.js';
 import { chooseNode, familiesOf } from '../plan/choose-node.js';
 import { createPlanner, type NodePlan, type PlanSettings } from '../plan/plan.js';
-import { createRulesCompiler } from './iptables/rules.js';
-import { setupText } from './iptables/setup.js';
+import type { Backend } from './backend.js';
+import { iptablesBackend } from './iptables/backend.js';
+import { ipvsBackend } from './ipvs/backend.js';
+import { nftablesBackend } from './nftables/backend.js';
 
 /** One text of a backend. */
 export interface Part {
   /** As the file is named: `iptables.ipv4.rules`. */
   readonly name: string;
   readonly family: Family;
-  /** What it is of its backend: `rules`, `setup`. */
+  /** What it is of its backend: `rules`, `setup`, `ipvsadm`. */
   readonly part: string;
   /** The text in pieces, each of whole lines; see `partText`. */
   readonly pieces: readonly string[];
 }
 
-/** Modes that can be compiled so far. */
-export const COMPILED_MODES: readonly ProxyMode[] = ['iptables'];
+/** Every backend by its mode. */
+export const BACKENDS: Readonly<Record<ProxyMode, Backend>> = {
+  iptables: iptablesBackend,
+  ipvs: ipvsBackend,
+  nftables: nftablesBackend,
+};
 
 /** What to compile for. */
 export interface CompileOptions {
@@ -34,6 +40,7 @@ export interface CompileOptions {
 
 /** The texts, and what is to be said about them; no parts where there is an error. */
 export interface Compiled {
+  readonly mode: ProxyMode;
   readonly parts: readonly Part[];
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -45,50 +52,46 @@ export function partText(part: Part): string {
 
 /**
  * Compiles a cluster for one node: what kube-proxy would write there in the given mode (default: the configuration's).
- * An unknown node and a mode that cannot be compiled yet are errors among the diagnostics, and there are no parts.
+ * An unknown node is an error among the diagnostics, and there are no parts.
  */
 export function compile(state: ClusterState, options: CompileOptions = {}): Compiled {
   const config = options.config ?? DEFAULT_CONFIG;
-  const mode = options.mode ?? config.mode ?? 'iptables';
-  if (!COMPILED_MODES.includes(mode)) {
-    const hint = `Choose ${COMPILED_MODES.join(' or ')}.`;
-    return {
-      parts: [],
-      diagnostics: [diagnostic('unsupported-mode', `mode ${mode} cannot be compiled yet.`, { hint })],
-    };
-  }
+  const mode = modeOf(options.mode, config);
   const { node, diagnostics } = chooseNode(state, options.node, config);
-  if (node === undefined) return { parts: [], diagnostics };
+  if (node === undefined) return { mode, parts: [], diagnostics };
   const families = options.family === undefined ? familiesOf(node, state, config) : [options.family];
   const compiled = families.map((family) => createCompiler({ node, family, mode, config })(state));
   return {
+    mode,
     parts: compiled.flatMap(({ parts }) => parts),
     diagnostics: [...diagnostics, ...compiled.flatMap((each) => each.diagnostics)],
   };
 }
 
+/** The mode asked for, else the configuration's, else kube-proxy's default on Linux. */
+export function modeOf(asked: ProxyMode | undefined, config: ProxyConfig): ProxyMode {
+  return asked ?? config.mode ?? 'iptables';
+}
+
 /**
  * A compiler that keeps its results: called again after a few changes to the state, it plans and lowers only the
  * Services that changed. The node is part of the settings: when it changes, make a new compiler.
- * @throws RangeError for a mode that is not among COMPILED_MODES
  */
 export function createCompiler(settings: PlanSettings): (state: ClusterState) => Compiled {
   const { family, mode } = settings;
-  if (mode !== 'iptables') throw new RangeError(`mode ${mode} cannot be compiled yet`);
   const plan = createPlanner(settings);
-  const rules = createRulesCompiler();
+  const backend = BACKENDS[mode];
+  const lower = backend.create();
   return (state) => {
     const nodePlan = plan(state);
-    const part = (name: string, pieces: readonly string[]): Part => ({
+    const { texts, diagnostics } = lower(nodePlan);
+    const part = (name: string): Part => ({
       name: `${mode}.${family}.${name}`,
       family,
       part: name,
-      pieces,
+      pieces: texts[name] ?? [],
     });
-    return {
-      parts: [part('rules', rules(nodePlan)), part('setup', [setupText(nodePlan)])],
-      diagnostics: contradictions(nodePlan),
-    };
+    return { mode, parts: backend.parts.map(part), diagnostics: [...contradictions(nodePlan), ...diagnostics] };
   };
 }
 

@@ -1,5 +1,5 @@
 /** `kuberules compile`: the rules of one node. */
-import { type Compiled, compile, type Part, partText } from '../backends/compile.js';
+import { BACKENDS, type Compiled, compile, modeOf, type Part, partText } from '../backends/compile.js';
 import { type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { isFields, show } from '../kube/fields.js';
@@ -44,7 +44,7 @@ interface Outcome extends Compiled {
 export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
   const outcome = compileInputs(flags, io);
   const found = placeDiagnostics(outcome.diagnostics, outcome.sources);
-  const selected = hasErrors(found) ? [] : selectParts(outcome.parts, flags);
+  const selected = hasErrors(found) ? [] : selectParts(outcome, flags);
   const written = hasErrors(found) || flags.outputDir === undefined ? [] : writeFolder(flags.outputDir, selected);
   const diagnostics = [...found, ...written];
   const failed = hasErrors(diagnostics);
@@ -58,9 +58,10 @@ export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
 function compileInputs(flags: CompileFlags, io: Io): Outcome {
   const configuration = readConfiguration(flags);
   const { config } = configuration;
-  const unused = unusedFlags(flags);
+  const unused = [...unusedFlags(flags), ...missingParts(flags, modeOf(flags.mode, config))];
   if (hasErrors([...configuration.diagnostics, ...unused])) {
-    return { parts: [], diagnostics: [...configuration.diagnostics, ...unused], sources: configuration.sources };
+    const diagnostics = [...configuration.diagnostics, ...unused];
+    return { mode: modeOf(flags.mode, config), parts: [], diagnostics, sources: configuration.sources };
   }
   const inputs = readInputs(flags.filename, {
     recursive: flags.recursive,
@@ -75,11 +76,12 @@ function compileInputs(flags: CompileFlags, io: Io): Outcome {
   if (objects.length === 0 && !hasErrors(before)) before.push(noObjects(flags.namespace));
   const cluster = loadInputs(objects, flags, config);
   const known = [...before, ...cluster.diagnostics];
-  if (hasErrors(known)) return { parts: [], diagnostics: known, sources };
+  const mode = modeOf(flags.mode, config);
+  if (hasErrors(known)) return { mode, parts: [], diagnostics: known, sources };
 
-  const { mode, node, family } = flags;
+  const { node, family } = flags;
   const compiled = compile(cluster.state, { mode, config, node, family });
-  return { parts: compiled.parts, diagnostics: [...known, ...compiled.diagnostics], sources };
+  return { mode, parts: compiled.parts, diagnostics: [...known, ...compiled.diagnostics], sources };
 }
 
 function noObjects(namespace: string | undefined): Diagnostic {
@@ -97,6 +99,17 @@ function unusedFlags(flags: CompileFlags): readonly Diagnostic[] {
     flags.simulateNodes === undefined ? [] : '--simulate-nodes',
   ].flat();
   return given.map((flag) => diagnostic('usage', `${flag} means something only with --simulate.`));
+}
+
+/** Parts asked for that the mode does not have. */
+function missingParts({ part = [] }: CompileFlags, mode: ProxyMode): readonly Diagnostic[] {
+  const { parts } = BACKENDS[mode];
+  return part
+    .filter((name) => name !== 'all' && !parts.includes(name))
+    .map((name) => {
+      const hint = parts.length === 1 ? `It has one part: ${parts[0]}.` : `Its parts are ${parts.join(', ')}.`;
+      return diagnostic('usage', `mode ${mode} has no part ${name}.`, { hint });
+    });
 }
 
 /** The configuration from --config and kube-proxy's own flags. */
@@ -148,9 +161,10 @@ function loadInputs(objects: readonly LocatedObject[], flags: CompileFlags, conf
   return { state: loaded.state, diagnostics: [...simulated.diagnostics, ...loaded.diagnostics] };
 }
 
-/** To stdout go the rules unless other parts are asked for; into a folder and into JSON go all. */
-function selectParts(parts: readonly Part[], flags: CompileFlags): readonly Part[] {
-  const wanted = flags.part ?? (flags.outputDir !== undefined || flags.output === 'json' ? ['all'] : ['rules']);
+/** To stdout goes what its mode prints unless parts are asked for; into a folder and into JSON go all. */
+function selectParts({ parts, mode }: Compiled, flags: CompileFlags): readonly Part[] {
+  const everything = flags.outputDir !== undefined || flags.output === 'json';
+  const wanted = flags.part ?? (everything ? ['all'] : BACKENDS[mode].printed);
   return wanted.includes('all') ? parts : parts.filter((part) => wanted.includes(part.part));
 }
 

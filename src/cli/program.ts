@@ -1,5 +1,6 @@
 /** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { PROXY_MODES } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
 import { DONE, TROUBLE } from './exit.js';
@@ -68,12 +69,15 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   return program;
 }
 
+/** The parts of all modes; which of them a mode has is checked once the mode is known. */
+const PART_CHOICES = ['rules', 'setup', 'nft', 'ipvsadm', 'ipset', 'addresses', 'all'];
+
 function addCompile(program: Command, io: Io, exit: (code: number) => void): void {
   const compile = program
     .command('compile')
     .summary('print the rules of one node')
     .description(
-      'Prints what kube-proxy would hand to iptables-restore on one node, from Services, EndpointSlices and Nodes in files.',
+      'Prints what kube-proxy would hand to the kernel of one node, from Services, EndpointSlices and Nodes in files.',
     )
     .requiredOption(
       '-f, --filename <FILE...>',
@@ -81,13 +85,16 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
     )
     .option('-R, --recursive', 'read folders inside folders too', false)
     .option('-n, --namespace <NAME>', 'only objects of this namespace')
-    .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(['iptables', 'ipvs', 'nftables']))
+    .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(PROXY_MODES))
     .option('--config <FILE>', 'a KubeProxyConfiguration file')
     .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)')
     .addOption(new Option('--family <FAMILY>', 'only this IP family (default: those of the node)').choices(FAMILIES))
     .option('-o, --output-dir <DIR>', 'write one file a part into this folder')
     .addOption(
-      new Option('--part <PART...>', 'which parts to print (default: rules)').choices(['rules', 'setup', 'all']),
+      new Option(
+        '--part <PART...>',
+        'which parts to print (default: iptables: rules; nftables: nft; ipvs: all)',
+      ).choices(PART_CHOICES),
     )
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)

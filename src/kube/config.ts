@@ -11,8 +11,11 @@ import { isFields, show } from './fields.js';
 import type { RawObject, SourceText } from './objects.js';
 import { readObjects } from './read.js';
 
-/** A kube-proxy backend, as `mode` and `--proxy-mode` spell it. */
-export type ProxyMode = 'iptables' | 'ipvs' | 'nftables';
+/** kube-proxy's backends, as `mode` and `--proxy-mode` spell them. */
+export const PROXY_MODES = ['iptables', 'ipvs', 'nftables'] as const;
+
+/** One of kube-proxy's backends. */
+export type ProxyMode = (typeof PROXY_MODES)[number];
 
 /** How kube-proxy tells traffic of pods on this cluster or node from the rest. */
 export type DetectLocalMode = 'ClusterCIDR' | 'NodeCIDR' | 'BridgeInterface' | 'InterfaceNamePrefix';

@@ -118,7 +118,14 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
-  'unsupported-mode': { severity: 'error', meaning: 'the mode cannot be compiled yet' },
+  'nft-comment-cut': {
+    severity: 'note',
+    meaning: 'a comment is cut to the 128 bytes that nft takes; kube-proxy does not, and its text does not load',
+  },
+  'nft-name-quoted': {
+    severity: 'note',
+    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load',
+  },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },

@@ -1,6 +1,7 @@
 /** What is the same for every service port of one node and family: addresses, node ports, how local traffic is told. */
 import {
   type DetectLocalMode,
+  type IpvsConfig,
   masqueradeAllOf,
   masqueradeBitOf,
   nodePortAddressesOf,
@@ -36,6 +37,11 @@ export interface NodeFacts {
   /** The node's own address of the family; the loopback address where it has none. */
   readonly nodeIP: IpAddress;
   readonly nodePortAddresses: NodePortAddresses;
+  /**
+   * The addresses on the node's interfaces, as far as its Node object tells, by which others reach it: without
+   * loopback and IPv6 link-local ones; bytewise sorted.
+   */
+  readonly hostAddresses: readonly string[];
   /** Whether node ports answer on 127.0.0.1 (mode iptables, IPv4 only). */
   readonly localhostNodePorts: boolean;
   /** Whether external IPs get rules (feature gate AllowServiceExternalIPs); off, they still count as outside access. */
@@ -46,6 +52,8 @@ export interface NodeFacts {
   readonly masqueradeAll: boolean;
   /** The bit of the packet mark that asks for masquerading, 0-31. */
   readonly masqueradeBit: number;
+  /** Section `ipvs` of the configuration; only mode ipvs looks at it. */
+  readonly ipvs: IpvsConfig;
 }
 
 const LOOPBACK: Readonly<Record<Family, string>> = { ipv4: '127.0.0.1', ipv6: '::1' };
@@ -65,11 +73,13 @@ export function nodeFacts(node: Node, family: Family, mode: ProxyMode, config: P
     zone: node.zone,
     nodeIP: nodeIPOf(node, family, config),
     nodePortAddresses,
+    hostAddresses: sortedTexts(localAddresses(node, family).filter((ip) => !isLoopback(ip) && !isLinkLocalIPv6(ip))),
     localhostNodePorts: mode === 'iptables' && config.iptables.localhostNodePorts && nodePortAddresses.coversLoopback,
     allowExternalIPs: config.allowServiceExternalIPs,
     localDetector: localDetectorOf(node, family, config),
     masqueradeAll: masqueradeAllOf(config, mode),
     masqueradeBit: masqueradeBitOf(config, mode),
+    ipvs: config.ipvs,
   };
 }
 
@@ -93,9 +103,18 @@ function chooseNodePortAddresses(node: Node, family: Family, mode: ProxyMode, co
   const local = all ? [] : localAddresses(node, family).filter((ip) => read.some((cidr) => cidrContains(cidr, ip)));
   return {
     all,
-    local: [...new Set(local.map((ip) => ip.text))].sort(compareBytes),
+    local: sortedTexts(local),
     coversLoopback: family === 'ipv4' && read.some(coversLoopback),
   };
+}
+
+/** Each address once, bytewise. */
+function sortedTexts(addresses: readonly IpAddress[]): readonly string[] {
+  return [...new Set(addresses.map((ip) => ip.text))].sort(compareBytes);
+}
+
+function isLinkLocalIPv6(ip: IpAddress): boolean {
+  return ip.family === 'ipv6' && /^fe[89ab]/.test(ip.text);
 }
 
 /** kube-proxy asks this of the network address alone, so 127.0.0.2/32 covers loopback too. */

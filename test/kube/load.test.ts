@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import {
   compile,
-  createCompiler,
   DEFAULT_CONFIG,
   loadCluster,
   located,
@@ -224,18 +223,7 @@ describe('every kind of remark', () => {
     // Seen from elsewhere the two copies are the same.
     expect(compile(state, { node: 'node-3' }).diagnostics.map((each) => each.code)).toEqual(['node-choice']);
   });
-
-  it('a mode that cannot be compiled yet', () => {
-    expect(compile(load(WEB).state, { mode: 'ipvs' })).toMatchObject({
-      parts: [],
-      diagnostics: [{ code: 'unsupported-mode' }],
-    });
-    const settings = { family: 'ipv4', mode: 'ipvs', config: DEFAULT_CONFIG, node: never0 } as const;
-    expect(() => createCompiler(settings)).toThrow(RangeError);
-  });
 });
-
-const never0 = { name: '', addresses: [], podCIDRs: [], zone: '', origin: undefined, object: undefined };
 
 describe('objects of a program', () => {
   const item = { metadata: { name: 'web' }, spec: { clusterIP: '10.96.0.1', ports: [{ port: 80 }] } };

@@ -67,7 +67,19 @@ export function compileCase(folder: string, mode: ProxyMode): CompiledCase {
 export function expectedTexts(folder: string, mode: ProxyMode): ReadonlyMap<string, string> {
   const expected = join(folder, 'expected');
   const names = existsSync(expected) ? readdirSync(expected).filter((name) => name.startsWith(`${mode}.`)) : [];
-  return new Map(names.sort().map((name) => [name, readFileSync(join(expected, name), 'utf8')]));
+  return new Map(
+    names.sort().map((name) => {
+      const text = readFileSync(join(expected, name), 'utf8');
+      return name.endsWith('.dump') ? [name.replace(/dump$/, 'nft'), replacing(text)] : [name, text];
+    }),
+  );
+}
+
+/** A recording has the state of a table; the script that makes it so takes away first whatever table there is. */
+function replacing(dump: string): string {
+  const [, table] = /^add table (ip6? kube-proxy) /.exec(dump) ?? [];
+  if (table === undefined) throw new Error(`not a dump of kube-proxy's table: ${dump.slice(0, 80)}`);
+  return `add table ${table}\ndelete table ${table}\n${dump}`;
 }
 
 /** The name by which a case is shown. */

@@ -1,0 +1,72 @@
+/** IPVS mode: virtual servers, the sets and rules around them, and the addresses that make the kernel take packets in. */
+
+import type { IpvsConfig } from '../../kube/config.js';
+import type { Diagnostic } from '../../kube/diagnostics.js';
+import { compareBytes } from '../../net/text.js';
+import type { NodePlan } from '../../plan/plan.js';
+import type { Backend, Lowered } from '../backend.js';
+import { claimConflict } from '../claims.js';
+import { createLowering } from '../fragments.js';
+import { type Fragment, lowerServicePort, type VirtualServer } from './fragment.js';
+import { rulesText } from './rules.js';
+import { ipsetText, setContents, sortedOnce } from './sets.js';
+import { setupText } from './setup.js';
+
+export const ipvsBackend: Backend = {
+  parts: ['ipvsadm', 'ipset', 'rules', 'addresses', 'setup'],
+  // None of them does anything without the others.
+  printed: ['ipvsadm', 'ipset', 'rules', 'addresses', 'setup'],
+  create() {
+    const lower = createLowering(lowerServicePort);
+    return (plan) => assemble(plan, lower(plan.servicePorts, plan.node));
+  },
+};
+
+function assemble({ node }: NodePlan, fragments: readonly Fragment[]): Lowered {
+  const addresses = sortedOnce(fragments.flatMap((fragment) => fragment.addresses));
+  const sets = setContents([
+    ...fragments.map((fragment) => fragment.entries),
+    addresses.map((entry) => ({ set: 'IPVS-IPS', entry })),
+  ]);
+  const outFilterRules = fragments.flatMap((fragment) => fragment.outFilterRules).sort(compareBytes);
+  const { virtualServers, diagnostics } = chooseServers(fragments);
+  return {
+    texts: {
+      ipvsadm: [timeoutLine(node.ipvs), ...virtualServers.map(({ text }) => text)],
+      ipset: ipsetText(sets, node.family),
+      rules: rulesText(node, sets, outFilterRules),
+      addresses: addresses.map((address) => `${address}\n`),
+      setup: [setupText(node)],
+    },
+    diagnostics,
+  };
+}
+
+/**
+ * One virtual server for each address, port and protocol, bytewise by these. Of one service port's claims the last
+ * counts, of several service ports the first one's.
+ */
+function chooseServers(fragments: readonly Fragment[]): {
+  readonly virtualServers: readonly VirtualServer[];
+  readonly diagnostics: readonly Diagnostic[];
+} {
+  const chosen = new Map<string, VirtualServer>();
+  const diagnostics: Diagnostic[] = [];
+  for (const { virtualServers } of fragments) {
+    for (const server of virtualServers) {
+      const holder = chosen.get(server.service);
+      if (holder === undefined || holder.plan === server.plan) chosen.set(server.service, server);
+      // Where no node port is involved the clash was seen when the objects were read.
+      else if (holder.kind === 'node port' || server.kind === 'node port') {
+        diagnostics.push(claimConflict(holder.plan, server.plan, `virtual server ${server.service} (${server.kind})`));
+      }
+    }
+  }
+  return { virtualServers: [...chosen.values()].sort((a, b) => compareBytes(a.service, b.service)), diagnostics };
+}
+
+/** Sets the kernel's timeouts if one is configured: whole seconds, 0 leaves what there is. */
+function timeoutLine({ tcpTimeoutSeconds, tcpFinTimeoutSeconds, udpTimeoutSeconds }: IpvsConfig): string {
+  const seconds = [tcpTimeoutSeconds, tcpFinTimeoutSeconds, udpTimeoutSeconds];
+  return seconds.some((each) => each > 0) ? `--set ${seconds.map(Math.floor).join(' ')}\n` : '';
+}

@@ -1,0 +1,122 @@
+/** What the table holds whatever Services there are: base chains, the chains behind them, sets and maps. */
+
+import { isLoopback } from '../../net/ip.js';
+import type { NodeFacts } from '../../plan/node.js';
+import { masqueradeMark } from '../mark.js';
+import type { Chain, Collection } from './fragment.js';
+import { detectorMatch, WORDS } from './words.js';
+
+/** The fixed chains of a node, in no particular order. */
+export function fixedChains(node: NodeFacts): readonly Chain[] {
+  const { ip } = WORDS[node.family];
+  const destination = `${ip} daddr . meta l4proto . th dport`;
+  const { checked, translated } = nodePortMatches(node);
+  return [
+    base('filter-prerouting-pre-dnat', 'filter', 'prerouting', -110, ['ct state new jump firewall-check']),
+    base('filter-output-pre-dnat', 'filter', 'output', -110, ['ct state new jump firewall-check']),
+    base('filter-input', 'filter', 'input', 0, [
+      'ct state new jump nodeport-endpoints-check',
+      'ct state new jump service-endpoints-check',
+    ]),
+    base('filter-forward', 'filter', 'forward', 0, AFTER_TRANSLATION),
+    base('filter-output', 'filter', 'output', 0, AFTER_TRANSLATION),
+    base('nat-prerouting', 'nat', 'prerouting', -100, ['jump services']),
+    base('nat-output', 'nat', 'output', -100, ['jump services']),
+    base('nat-postrouting', 'nat', 'postrouting', 100, ['jump masquerading']),
+    chain('services', [
+      ...clusterIPMasquerade(node),
+      `${destination} vmap @service-ips`,
+      `${translated} meta l4proto . th dport vmap @service-nodeports`,
+    ]),
+    chain('masquerading', masquerading(node)),
+    chain('service-endpoints-check', [`${destination} vmap @no-endpoint-services`]),
+    chain('nodeport-endpoints-check', [`${checked} meta l4proto . th dport vmap @no-endpoint-nodeports`]),
+    chain('firewall-check', [`${destination} vmap @firewall-ips`]),
+    chain('cluster-ips-check', [
+      `${ip} daddr @cluster-ips reject comment "Reject traffic to invalid ports of ClusterIPs"`,
+    ]),
+    {
+      name: 'reject-chain',
+      properties: ' { comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }',
+      rules: ['reject'],
+    },
+  ];
+}
+
+/** What is still addressed to a Service when it has not been translated finds no endpoint. */
+const AFTER_TRANSLATION = ['ct state new jump service-endpoints-check', 'ct state new jump cluster-ips-check'];
+
+function chain(name: string, rules: readonly string[]): Chain {
+  return { name, properties: '', rules };
+}
+
+function base(name: string, type: string, hook: string, priority: number, rules: readonly string[]): Chain {
+  return { name, properties: ` { type ${type} hook ${hook} priority ${priority} ; }`, rules };
+}
+
+/**
+ * What tells a packet to a node port: before translation, and in the check for missing endpoints, which hangs in input
+ * only and so need not ask whether the address is local.
+ */
+function nodePortMatches({ nodePortAddresses, family }: NodeFacts): {
+  readonly checked: string;
+  readonly translated: string;
+} {
+  const { ip, notToLoopback } = WORDS[family];
+  return nodePortAddresses.all
+    ? { checked: notToLoopback, translated: `fib daddr type local ${notToLoopback}` }
+    : { checked: `${ip} daddr @nodeport-ips`, translated: `${ip} daddr @nodeport-ips` };
+}
+
+/** Cluster IP traffic that does not come from a pod of ours is masqueraded, so that the reply comes back this way. */
+function clusterIPMasquerade(node: NodeFacts): readonly string[] {
+  const { ip } = WORDS[node.family];
+  const mark = `mark set mark or ${masqueradeMark(node)}`;
+  if (node.masqueradeAll) return [`${ip} daddr @cluster-ips ${mark} comment "masquerade all clusterIP traffic"`];
+  const notLocal = detectorMatch(node.localDetector, node.family, '!= ');
+  if (notLocal === undefined) return [];
+  return [`${ip} daddr @cluster-ips ${notLocal} ${mark} comment "masquerade clusterIP traffic from outside cluster"`];
+}
+
+/** The mark is taken off, as an overlay network may send the same packet through here once more. */
+function masquerading(node: NodeFacts): readonly string[] {
+  const { ip } = WORDS[node.family];
+  const mark = masqueradeMark(node);
+  return [
+    `mark and ${mark} != 0 mark set mark xor ${mark} masquerade fully-random`,
+    `ct status dnat ${ip} saddr . ${ip} daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random`,
+  ];
+}
+
+/** The fixed sets, bytewise by name; `nodeport-ips` only where node ports do not answer on every address. */
+export function fixedSets({ family, nodePortAddresses }: NodeFacts): readonly Collection[] {
+  const { addressType } = WORDS[family];
+  const connection = `${addressType} . ${addressType} . inet_proto . inet_service`;
+  return [
+    collection('cluster-ips', addressType, 'Active ClusterIPs'),
+    collection('hairpin-connections', connection, 'service hairpin connections'),
+    ...(nodePortAddresses.all ? [] : [collection('nodeport-ips', addressType, 'IPs that accept NodePort traffic')]),
+  ];
+}
+
+/** The maps, bytewise by name. */
+export function fixedMaps({ family }: NodeFacts): readonly Collection[] {
+  const port = 'inet_proto . inet_service : verdict';
+  const address = `${WORDS[family].addressType} . ${port}`;
+  return [
+    collection('firewall-ips', address, 'destinations that are subject to LoadBalancerSourceRanges'),
+    collection('no-endpoint-nodeports', port, 'vmap to drop or reject packets to service nodeports with no endpoints'),
+    collection('no-endpoint-services', address, 'vmap to drop or reject packets to services with no endpoints'),
+    collection('service-ips', address, 'ClusterIP, ExternalIP and LoadBalancer IP traffic'),
+    collection('service-nodeports', port, 'NodePort traffic'),
+  ];
+}
+
+function collection(name: string, type: string, comment: string): Collection {
+  return { name, properties: `{ type ${type} ; comment "${comment}" ; }` };
+}
+
+/** The addresses on which node ports answer, where that is not every one: never loopback. */
+export function nodePortIPs({ family, nodePortAddresses }: NodeFacts): readonly string[] {
+  return nodePortAddresses.local.filter((text) => !isLoopback({ family, text }));
+}
