@@ -95,11 +95,11 @@ export function createCompiler(settings: PlanSettings): (state: ClusterState) =>
   };
 }
 
-function contradictions(plan: NodePlan): readonly Diagnostic[] {
-  return plan.contradictory.map(({ servicePort, endpoint }) => {
-    const message = `endpoint ${endpoint} of ${servicePort} is in several EndpointSlices with different data.`;
-    const hint =
-      'kube-proxy picks one by chance; here the last slice by name counts, and a terminating copy never does.';
-    return diagnostic('endpoint-conflict', message, { object: `Service ${servicePort.split(':', 1)[0]}`, hint });
+function contradictions({ contradictory }: NodePlan): readonly Diagnostic[] {
+  return contradictory.map(({ plan: { name, namespace, service }, endpoint, slices }) => {
+    const given = slices.map((slice) => `${namespace}/${slice}`).join(' and ');
+    const message = `endpoint ${endpoint} of ${name} is in EndpointSlices ${given} with different data.`;
+    const hint = 'kube-proxy picks one by chance; here the last by name counts that has it not terminating.';
+    return diagnostic('endpoint-conflict', message, { object: `Service ${namespace}/${service}`, hint });
   });
 }

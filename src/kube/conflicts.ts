@@ -9,8 +9,8 @@ type Claims = Map<string, Service>;
 
 /**
  * Reports node ports and cluster IPs that two Services claim (the API server gives neither out twice), and external
- * and load-balancer addresses that two Services claim on the same port (admitted, but which Service answers is left
- * to chance by kube-proxy; here the first by name does).
+ * and load-balancer addresses that another Service has too, on the same port (admitted, but which Service answers is
+ * left to chance by kube-proxy; here the first by name that has endpoints does).
  * @param services by `namespace/name`
  */
 export function checkConflicts(services: ReadonlyMap<string, Service>, diagnostics: Diagnostic[]): void {
@@ -57,19 +57,20 @@ function checkNodePorts(service: Service, claims: Claims, diagnostics: Diagnosti
 }
 
 function checkAddresses(service: Service, claims: Claims, diagnostics: Diagnostic[]): void {
+  // What kube-proxy does not look at claims nothing.
+  if (service.otherProxy || service.type === 'ExternalName') return;
   for (const family of FAMILIES) {
-    for (const ip of new Set([...service.externalIPs[family], ...service.loadBalancerIPs[family]])) {
+    const clusterIP = service.clusterIPs[family];
+    if (clusterIP === undefined) continue;
+    for (const ip of new Set([clusterIP, ...service.externalIPs[family], ...service.loadBalancerIPs[family]])) {
       for (const { port, protocol } of service.ports) {
         const holder = claim(claims, `${ip} ${port}/${protocol}`, service);
-        if (holder === undefined || holder === service) continue;
-        reportClaim(
-          diagnostics,
-          'address-conflict',
-          service,
-          ['spec'],
-          `address ${ip} port ${port}/${protocol}`,
-          holder,
-        );
+        // Two equal cluster IPs are an error that was reported.
+        if (holder === undefined || holder === service || holder.clusterIPs[family] === clusterIP) continue;
+        const what = `address ${ip} port ${port}/${protocol}`;
+        const hint =
+          'kube-proxy leaves to chance which of them answers; here it is the first by name that has endpoints.';
+        reportClaim(diagnostics, 'address-conflict', service, ['spec'], what, holder, hint);
       }
     }
   }
@@ -89,6 +90,7 @@ function reportClaim(
   path: FieldPath,
   what: string,
   holder: Service,
+  hint = 'Change one of them.',
 ): void {
   const place = holder.origin === undefined ? '' : ` (${holder.origin.file}, document ${holder.origin.document + 1})`;
   const other = holder === service ? 'another port of it' : `Service ${serviceKey(holder)}${place}`;
@@ -97,7 +99,7 @@ function reportClaim(
       object: `Service ${serviceKey(service)}`,
       path,
       origin: service.origin,
-      hint: 'Change one of them.',
+      hint,
     }),
   );
 }

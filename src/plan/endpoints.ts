@@ -46,8 +46,16 @@ export interface Viewpoint {
 /** The endpoints of one service port, and those that slices give twice with different properties. */
 export interface MergedEndpoints {
   readonly endpoints: readonly Endpoint[];
-  /** Texts of endpoints whose copies differ, so that kube-proxy's choice between them is left to chance. */
-  readonly contradictory: readonly string[];
+  /** Endpoints whose copies differ, so that kube-proxy's choice between them is left to chance. */
+  readonly contradictory: readonly Contradiction[];
+}
+
+/** An endpoint that several EndpointSlices give with different conditions, node or hints. */
+export interface Contradiction {
+  /** The endpoint's text. */
+  readonly endpoint: string;
+  /** Names of the slices, all of the Service's namespace. */
+  readonly slices: readonly string[];
 }
 
 /**
@@ -64,20 +72,23 @@ export function mergeEndpoints(
   const copies: Endpoint[] = [];
   for (const slice of slices) addSliceEndpoints(copies, slice, servicePort, family, nodeName);
   if (!isSorted(copies)) copies.sort(byText);
-  return hasRepeats(copies) ? mergeRepeats(copies) : { endpoints: copies, contradictory: NOTHING };
+  return hasRepeats(copies) ? mergeRepeats(copies) : { endpoints: copies, contradictory: [] };
 }
 
 /** Merges sorted copies. Sorting is stable, so the copies of one endpoint still stand in the order of the slices. */
 function mergeRepeats(copies: readonly Endpoint[]): MergedEndpoints {
   const endpoints: Endpoint[] = [];
-  const contradictory: string[] = [];
+  const contradictory: Contradiction[] = [];
   for (let start = 0; start < copies.length; ) {
     let end = start + 1;
     while (copies[end]?.text === copies[start]?.text) end++;
     const same = copies.slice(start, end);
     const winner = winnerOf(same);
     if (winner !== undefined) endpoints.push(winner);
-    if (same.length > 1 && isContradictory(same)) contradictory.push(same[0]?.text ?? '');
+    if (winner !== undefined && isContradictory(same)) {
+      const slices = [...new Set(same.map(({ slice }) => slice.name))];
+      contradictory.push({ endpoint: winner.text, slices });
+    }
     start = end;
   }
   return { endpoints, contradictory };
@@ -87,8 +98,6 @@ function mergeRepeats(copies: readonly Endpoint[]): MergedEndpoints {
 function winnerOf(copies: readonly Endpoint[]): Endpoint | undefined {
   return copies.findLast((each) => !each.source.terminating) ?? copies[0];
 }
-
-const NOTHING: readonly string[] = [];
 
 function byText(a: Endpoint, b: Endpoint): number {
   return compareBytes(a.text, b.text);

@@ -5,7 +5,7 @@ import type { ServiceEntry } from '../kube/state.js';
 import type { Family } from '../net/family.js';
 import { type Cidr, cidrContains } from '../net/ip.js';
 import type { Protocol } from '../net/protocol.js';
-import { chooseEndpoints, type Endpoint, mergeEndpoints, type Topology } from './endpoints.js';
+import { type Contradiction, chooseEndpoints, type Endpoint, mergeEndpoints, type Topology } from './endpoints.js';
 import type { NodeFacts } from './node.js';
 
 /**
@@ -69,10 +69,9 @@ export interface PlannedService {
   readonly contradictory: readonly ContradictoryEndpoint[];
 }
 
-/** An endpoint that several EndpointSlices give with different conditions, node or hints. */
-export interface ContradictoryEndpoint {
-  readonly servicePort: string;
-  readonly endpoint: string;
+/** An endpoint that several EndpointSlices of a service port contradict each other about. */
+export interface ContradictoryEndpoint extends Contradiction {
+  readonly plan: ServicePortPlan;
 }
 
 const NOTHING: PlannedService = { plans: [], contradictory: [] };
@@ -86,7 +85,7 @@ export function planService(entry: ServiceEntry, node: NodeFacts): PlannedServic
   const plans = service.ports.map((port) => {
     const merged = mergeEndpoints(entry.slices, port, node.family, node.nodeName);
     const plan = planServicePort(service, port, clusterIP, merged.endpoints, node);
-    for (const endpoint of merged.contradictory) contradictory.push({ servicePort: plan.name, endpoint });
+    for (const each of merged.contradictory) contradictory.push({ plan, ...each });
     return plan;
   });
   return { plans, contradictory };

@@ -44,7 +44,7 @@ function assemble({ node }: NodePlan, fragments: readonly Fragment[]): Lowered {
 
 /**
  * One virtual server for each address, port and protocol, bytewise by these. Of one service port's claims the last
- * counts, of several service ports the first one's.
+ * counts; of several service ports the first by name that has endpoints.
  */
 function chooseServers(fragments: readonly Fragment[]): {
   readonly virtualServers: readonly VirtualServer[];
@@ -55,11 +55,19 @@ function chooseServers(fragments: readonly Fragment[]): {
   for (const { virtualServers } of fragments) {
     for (const server of virtualServers) {
       const holder = chosen.get(server.service);
-      if (holder === undefined || holder.plan === server.plan) chosen.set(server.service, server);
+      const wins = holder === undefined || holder.plan === server.plan || (holder.empty && !server.empty);
+      if (wins) chosen.set(server.service, server);
+      if (holder === undefined || holder.plan === server.plan) continue;
       // Where no node port is involved the clash was seen when the objects were read.
-      else if (holder.kind === 'node port' || server.kind === 'node port') {
-        diagnostics.push(claimConflict(holder.plan, server.plan, `virtual server ${server.service} (${server.kind})`));
-      }
+      if (holder.kind !== 'node port' && server.kind !== 'node port') continue;
+      const [winner, loser] = wins ? [server, holder] : [holder, server];
+      diagnostics.push(
+        claimConflict(
+          winner.plan,
+          loser.plan,
+          `${loser.kind} ${loser.service.replace(/^\S+ /, '')} (${loser.plan.protocol})`,
+        ),
+      );
     }
   }
   return { virtualServers: [...chosen.values()].sort((a, b) => compareBytes(a.service, b.service)), diagnostics };

@@ -12,6 +12,8 @@ export interface VirtualServer {
   readonly service: string;
   readonly plan: ServicePortPlan;
   readonly kind: 'cluster IP' | 'external IP' | 'load-balancer IP' | 'node port';
+  /** Whether it has no real server, and so refuses. */
+  readonly empty: boolean;
   /** The lines that make it. */
   readonly text: string;
 }
@@ -161,9 +163,10 @@ function virtualServer(
   const persistence = plan.affinitySeconds === undefined ? '' : ` -p ${plan.affinitySeconds}`;
   // kube-proxy has mh look at the client's port too, so that one client's connections are spread.
   const flags = scheduler === 'mh' ? ' -b mh-port' : '';
+  const endpoints = realServers(plan, policyLocal);
   const lines = [`-A ${service} -s ${scheduler}${persistence}${flags}\n`];
-  for (const { text } of realServers(plan, policyLocal)) lines.push(`-a ${service} -r ${text} -m -w 1\n`);
-  return { service, plan, kind, text: lines.join('') };
+  for (const { text } of endpoints) lines.push(`-a ${service} -r ${text} -m -w 1\n`);
+  return { service, plan, kind, empty: endpoints.length === 0, text: lines.join('') };
 }
 
 /**
