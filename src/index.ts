@@ -31,6 +31,7 @@ export type { Node } from './kube/node.js';
 export type { LocatedObject, RawObject, SourceText } from './kube/objects.js';
 export { readObjects } from './kube/read.js';
 export type { Service, ServicePort, ServiceType, TrafficPolicy } from './kube/service.js';
+export type { ServiceCIDR } from './kube/service-cidr.js';
 export { type SimulateOptions, simulate } from './kube/simulate/simulate.js';
 export { type ClusterState, emptyState, type ServiceEntry } from './kube/state.js';
 export { applyWatchEvent, type WatchEventType } from './kube/watch.js';

@@ -3,7 +3,7 @@ import { BACKENDS, type Compiled, compile, modeOf, type Part, partText } from '.
 import { type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { isFields, show } from '../kube/fields.js';
-import { type LoadedCluster, loadCluster } from '../kube/load.js';
+import { isClusterScoped, type LoadedCluster, loadCluster } from '../kube/load.js';
 import { placeDiagnostics } from '../kube/locate.js';
 import type { LocatedObject, SourceText } from '../kube/objects.js';
 import { readObjects } from '../kube/read.js';
@@ -132,12 +132,12 @@ function readConfiguration(flags: CompileFlags): {
 function selectNamespace(objects: readonly LocatedObject[], namespace: string | undefined): readonly LocatedObject[] {
   if (namespace === undefined) return objects;
   const inNamespace = objects.filter(({ object }) => {
-    if (object.kind === 'Node') return true;
+    if (isClusterScoped(object.kind)) return true;
     const given = isFields(object.metadata) ? object.metadata.namespace : undefined;
     return (given || 'default') === namespace;
   });
-  // Nodes have no namespace; but without anything else in the namespace its name is a mistake.
-  return inNamespace.every(({ object }) => object.kind === 'Node') ? [] : inNamespace;
+  // Without anything that is in the namespace its name is a mistake.
+  return inNamespace.every(({ object }) => isClusterScoped(object.kind)) ? [] : inNamespace;
 }
 
 /** With --simulate the objects are checked as they were given first, so that nothing is derived from wrong ones. */

@@ -10,7 +10,8 @@ import { subjectOf } from './metadata.js';
 import { type Node, parseNode } from './node.js';
 import { isTyped, type LocatedObject, type RawObject } from './objects.js';
 import { parseService, type Service, serviceKey } from './service.js';
-import { type ClusterState, emptyState, setNode, setService, setSlice } from './state.js';
+import { parseServiceCIDR, type ServiceCIDR } from './service-cidr.js';
+import { type ClusterState, emptyState, setNode, setService, setServiceCIDR, setSlice } from './state.js';
 
 /** The API version in which each kind that matters is read. */
 const VERSIONS: ReadonlyMap<string, string> = new Map([
@@ -18,7 +19,16 @@ const VERSIONS: ReadonlyMap<string, string> = new Map([
   ['Endpoints', 'v1'],
   ['Node', 'v1'],
   ['EndpointSlice', 'discovery.k8s.io/v1'],
+  ['ServiceCIDR', 'networking.k8s.io/v1'],
 ]);
+
+/** Kinds that have no namespace, of those that are read. */
+const CLUSTER_SCOPED: ReadonlySet<string> = new Set(['Node', 'ServiceCIDR']);
+
+/** Whether objects of a kind that is read belong to no namespace. */
+export function isClusterScoped(kind: string): boolean {
+  return CLUSTER_SCOPED.has(kind);
+}
 
 /** Kinds that `--simulate` reads, by API version; without it they are skipped like all others. */
 const SIMULATED_VERSIONS: ReadonlyMap<string, string> = new Map([
@@ -67,6 +77,7 @@ export function loadCluster(
   const slices = new Map<string, EndpointSlice>();
   const endpoints = new Map<string, Endpoints>();
   const nodes = new Map<string, Node>();
+  const serviceCIDRs = new Map<string, ServiceCIDR>();
   const skipped = new Map<string, number>();
   for (const each of objects) {
     const kind = knownKind(each, diagnostics);
@@ -75,6 +86,7 @@ export function loadCluster(
     else if (kind === 'EndpointSlice') addUnique(slices, parseEndpointSlice(each, diagnostics), diagnostics, kind);
     else if (kind === 'Endpoints') addUnique(endpoints, parseEndpoints(each, diagnostics), diagnostics, kind);
     else if (kind === 'Node') addUnique(nodes, parseNode(each, diagnostics), diagnostics, kind);
+    else if (kind === 'ServiceCIDR') addUnique(serviceCIDRs, parseServiceCIDR(each, diagnostics), diagnostics, kind);
     else if (options.simulated !== true || SIMULATED_VERSIONS.get(each.object.kind) !== each.object.apiVersion) {
       // A kind of the same name in another group is told by its version.
       const name = VERSIONS.has(each.object.kind)
@@ -92,6 +104,7 @@ export function loadCluster(
 
   const withSlices = new Set([...slices.values()].map((slice) => slice.service));
   for (const node of nodes.values()) setNode(state, node);
+  for (const each of serviceCIDRs.values()) setServiceCIDR(state, each);
   for (const service of services.values()) setService(state, service);
   for (const slice of slices.values()) setSlice(state, slice);
   for (const each of endpoints.values()) {
@@ -118,7 +131,7 @@ function knownKind(located: LocatedObject, diagnostics: Diagnostic[]): string | 
   if (groupOf(object.apiVersion) !== groupOf(expected)) return undefined;
   const message = `${object.kind} is read in version ${expected}, not ${show(object.apiVersion)}.`;
   const about = {
-    object: subjectOf(located, diagnostics, object.kind !== 'Node').name(),
+    object: subjectOf(located, diagnostics, !isClusterScoped(object.kind)).name(),
     path: ['apiVersion'],
     origin,
   };

@@ -7,6 +7,7 @@ import { compareBytes } from '../net/text.js';
 import type { EndpointSlice } from './endpointslice.js';
 import type { Node } from './node.js';
 import { type Service, serviceKey } from './service.js';
+import type { ServiceCIDR } from './service-cidr.js';
 
 /** One Service and the EndpointSlices that name it, by slice name. */
 export interface ServiceEntry {
@@ -22,6 +23,8 @@ export interface ClusterState {
   readonly nodes: ReadonlyMap<string, Node>;
   /** EndpointSlices by `namespace/name` of the slice, also those whose Service is not there (yet). */
   readonly slices: ReadonlyMap<string, EndpointSlice>;
+  /** By name. */
+  readonly serviceCIDRs: ReadonlyMap<string, ServiceCIDR>;
 }
 
 /** The same maps for the functions below, and the slices of each Service by its key. */
@@ -29,12 +32,19 @@ interface Store {
   readonly services: Map<string, ServiceEntry>;
   readonly nodes: Map<string, Node>;
   readonly slices: Map<string, EndpointSlice>;
+  readonly serviceCIDRs: Map<string, ServiceCIDR>;
   readonly slicesByService: Map<string, readonly EndpointSlice[]>;
 }
 
 /** A cluster without objects. */
 export function emptyState(): ClusterState {
-  const store: Store = { services: new Map(), nodes: new Map(), slices: new Map(), slicesByService: new Map() };
+  const store: Store = {
+    services: new Map(),
+    nodes: new Map(),
+    slices: new Map(),
+    serviceCIDRs: new Map(),
+    slicesByService: new Map(),
+  };
   return store;
 }
 
@@ -87,4 +97,14 @@ export function setNode(state: ClusterState, node: Node): void {
 /** Removes the Node of this name. */
 export function removeNode(state: ClusterState, name: string): void {
   (state as Store).nodes.delete(name);
+}
+
+/** Adds a ServiceCIDR or replaces the one of the same name. */
+export function setServiceCIDR(state: ClusterState, serviceCIDR: ServiceCIDR): void {
+  (state as Store).serviceCIDRs.set(serviceCIDR.name, serviceCIDR);
+}
+
+/** Removes the ServiceCIDR of this name. */
+export function removeServiceCIDR(state: ClusterState, name: string): void {
+  (state as Store).serviceCIDRs.delete(name);
 }

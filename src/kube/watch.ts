@@ -6,13 +6,24 @@ import { readMetadata, subjectOf } from './metadata.js';
 import { parseNode } from './node.js';
 import { isTyped, type LocatedObject, type RawObject } from './objects.js';
 import { parseService, serviceKey } from './service.js';
-import { type ClusterState, removeNode, removeService, removeSlice, setNode, setService, setSlice } from './state.js';
+import { parseServiceCIDR } from './service-cidr.js';
+import {
+  type ClusterState,
+  removeNode,
+  removeService,
+  removeServiceCIDR,
+  removeSlice,
+  setNode,
+  setService,
+  setServiceCIDR,
+  setSlice,
+} from './state.js';
 
 /** What happened to an object; `BOOKMARK` and `ERROR` events are the caller's to handle. */
 export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 /**
- * Applies one event to the state. Services, EndpointSlices and Nodes count, other kinds change nothing; as in
+ * Applies one event to the state. Services, EndpointSlices, Nodes and ServiceCIDRs count, other kinds change nothing; as in
  * kube-proxy, Endpoints are not watched (the mirroring controller turns them into EndpointSlices). A compiler keeps the
  * Node that it was made for: when that changes, make a new one.
  * @param object with apiVersion and kind, as watch events carry them
@@ -68,4 +79,5 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ['v1 Service', handler(true, parseService, setService, removeService)],
   ['discovery.k8s.io/v1 EndpointSlice', handler(true, parseEndpointSlice, setSlice, removeSlice)],
   ['v1 Node', handler(false, parseNode, setNode, removeNode)],
+  ['networking.k8s.io/v1 ServiceCIDR', handler(false, parseServiceCIDR, setServiceCIDR, removeServiceCIDR)],
 ]);

@@ -16,6 +16,8 @@ export interface NodePlan {
   /** Endpoints known for all service ports, usable or not; kube-proxy shortens its output above 1000. */
   readonly endpointCount: number;
   readonly contradictory: readonly ContradictoryEndpoint[];
+  /** The ranges of cluster IPs of the family, as far as ServiceCIDR objects tell; canonical, bytewise. */
+  readonly serviceCIDRs: readonly string[];
 }
 
 /** For whom to plan. */
@@ -58,8 +60,14 @@ export function createPlanner(settings: PlanSettings): (state: ClusterState) => 
     let endpointCount = 0;
     for (const plan of ordered) endpointCount += plan.endpoints.length;
     const contradictory = [...known.values()].flatMap(({ planned }) => planned.contradictory);
-    return { node, mode: settings.mode, servicePorts: ordered, endpointCount, contradictory };
+    const serviceCIDRs = serviceCIDRsOf(state, settings.family);
+    return { node, mode: settings.mode, servicePorts: ordered, endpointCount, contradictory, serviceCIDRs };
   };
+}
+
+function serviceCIDRsOf(state: ClusterState, family: Family): readonly string[] {
+  const cidrs = [...state.serviceCIDRs.values()].flatMap((each) => each.cidrs);
+  return [...new Set(cidrs.filter((cidr) => cidr.family === family).map((cidr) => cidr.text))].sort(compareBytes);
 }
 
 function inOrder(a: ServicePortPlan, b: ServicePortPlan): number {

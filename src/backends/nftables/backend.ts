@@ -18,9 +18,9 @@ export const nftablesBackend: Backend = {
   },
 };
 
-function assemble({ node }: NodePlan, fragments: readonly Fragment[]): Lowered {
+function assemble({ node, serviceCIDRs }: NodePlan, fragments: readonly Fragment[]): Lowered {
   const { table } = WORDS[node.family];
-  const chains = [...fixedChains(node), ...fragments.flatMap((fragment) => fragment.chains)].sort(byName);
+  const chains = [...fixedChains(node, serviceCIDRs), ...fragments.flatMap((fragment) => fragment.chains)].sort(byName);
   const sets = [...fixedSets(node), ...fragments.flatMap((fragment) => fragment.affinitySets)].sort(byName);
   const script = [
     // Deleting is legal only where the table is, so it is made first.

@@ -6,8 +6,11 @@ import { masqueradeMark } from '../mark.js';
 import type { Chain, Collection } from './fragment.js';
 import { detectorMatch, WORDS } from './words.js';
 
-/** The fixed chains of a node, in no particular order. */
-export function fixedChains(node: NodeFacts): readonly Chain[] {
+/**
+ * The fixed chains of a node, in no particular order.
+ * @param serviceCIDRs the ranges of cluster IPs that are known
+ */
+export function fixedChains(node: NodeFacts, serviceCIDRs: readonly string[]): readonly Chain[] {
   const { ip } = WORDS[node.family];
   const destination = `${ip} daddr . meta l4proto . th dport`;
   const { checked, translated } = nodePortMatches(node);
@@ -34,6 +37,9 @@ export function fixedChains(node: NodeFacts): readonly Chain[] {
     chain('firewall-check', [`${destination} vmap @firewall-ips`]),
     chain('cluster-ips-check', [
       `${ip} daddr @cluster-ips reject comment "Reject traffic to invalid ports of ClusterIPs"`,
+      ...(serviceCIDRs.length === 0
+        ? []
+        : [`${ip} daddr { ${serviceCIDRs.join(',')} } drop comment "Drop traffic to unallocated ClusterIPs"`]),
     ]),
     {
       name: 'reject-chain',
