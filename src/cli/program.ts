@@ -78,7 +78,28 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
     .summary('print the rules of one node')
     .description(
       'Prints what kube-proxy would hand to the kernel of one node, from Services, EndpointSlices and Nodes in files.',
+    );
+  addClusterOptions(compile);
+  compile
+    .addOption(new Option('--family <FAMILY>', 'only this IP family (default: those of the node)').choices(FAMILIES))
+    .option('-o, --output-dir <DIR>', 'write one file a part into this folder')
+    .addOption(
+      new Option(
+        '--part <PART...>',
+        'which parts to print (default: iptables: rules; nftables: nft; ipvs: all)',
+      ).choices(PART_CHOICES),
     )
+    .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
+  addProxyFlags(compile);
+  compile.action(async (options) => {
+    const { runCompile } = await import('./compile.js');
+    exit(await runCompile(options, io));
+  });
+}
+
+/** The options of every command that reads a cluster; see ClusterFlags. */
+function addClusterOptions(command: Command): void {
+  command
     .requiredOption(
       '-f, --filename <FILE...>',
       'a file, a folder of .yaml, .yml and .json files, or - for standard input',
@@ -88,24 +109,10 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
     .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(PROXY_MODES))
     .option('--config <FILE>', 'a KubeProxyConfiguration file')
     .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)')
-    .addOption(new Option('--family <FAMILY>', 'only this IP family (default: those of the node)').choices(FAMILIES))
-    .option('-o, --output-dir <DIR>', 'write one file a part into this folder')
-    .addOption(
-      new Option(
-        '--part <PART...>',
-        'which parts to print (default: iptables: rules; nftables: nft; ipvs: all)',
-      ).choices(PART_CHOICES),
-    )
-    .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)
     .option('--service-cluster-ip-range <CIDR>', 'with --simulate: where cluster IPs come from')
     .option('--service-node-port-range <RANGE>', 'with --simulate: where node ports come from')
     .option('--simulate-nodes <N>', 'with --simulate: how many nodes to invent when no Node is given', wholeNumber);
-  addProxyFlags(compile);
-  compile.action(async (options) => {
-    const { runCompile } = await import('./compile.js');
-    exit(await runCompile(options, io));
-  });
 }
 
 function wholeNumber(text: string): number {

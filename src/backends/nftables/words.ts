@@ -44,13 +44,20 @@ function interfaceWord(detector: Exclude<LocalDetector, { readonly kind: 'cidr' 
 
 /** nft reads a word as a name if it looks like one and means nothing else. */
 function isPlainWord(text: string): boolean {
-  return isPlainStart(text) && !RESERVED_WORDS.has(text);
+  return isPlainStart(text) ? !RESERVED_WORDS.has(text) : NAMES_OF_DIGITS.test(text);
 }
 
-/** With a star behind it, no reserved word is one any more. */
+/** With a star behind it, no reserved word is one any more, and nothing that begins with a digit is a name. */
 function isPlainStart(text: string): boolean {
-  return /^[A-Za-z][A-Za-z0-9/_.-]*$/.test(text);
+  return /^[A-Za-z_.][A-Za-z0-9_.-]*$/.test(text);
 }
+
+/**
+ * What nft takes for a name although it begins with a digit: a decimal number, a duration, an IPv4 address, and two
+ * protocols. Not a number with a leading zero, which may be read as octal and so become another name.
+ */
+const NAMES_OF_DIGITS =
+  /^(0|[1-9][0-9]*|([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?|[0-9]{1,3}(\.[0-9]{1,3}){3}|8021(q|ad))$/;
 
 /** nft refuses a longer comment of an element, and with it the whole script. */
 const LONGEST_COMMENT = 128;

@@ -1,0 +1,135 @@
+/** What most commands begin with: a cluster from files, and the configuration of a kube-proxy. */
+import { modeOf } from '../backends/compile.js';
+import { type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
+import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
+import { isFields, show } from '../kube/fields.js';
+import { isClusterScoped, type LoadedCluster, loadCluster } from '../kube/load.js';
+import type { LocatedObject, SourceText } from '../kube/objects.js';
+import { readObjects } from '../kube/read.js';
+import { simulate } from '../kube/simulate/simulate.js';
+import type { ClusterState } from '../kube/state.js';
+import { emptyState } from '../kube/state.js';
+import { FAMILIES } from '../net/family.js';
+import { readInputFile, readInputs } from './input.js';
+import type { Io } from './io.js';
+import { configFromFlags } from './proxy-flags.js';
+import { printable } from './report.js';
+
+/** The flags that say which objects and which configuration, as commander gives them. */
+export interface ClusterFlags {
+  readonly filename: readonly string[];
+  readonly recursive: boolean;
+  readonly namespace?: string;
+  readonly mode?: ProxyMode;
+  readonly config?: string;
+  readonly node?: string;
+  readonly simulate: boolean;
+  readonly serviceClusterIpRange?: string;
+  readonly serviceNodePortRange?: string;
+  readonly simulateNodes?: number;
+}
+
+/** A configuration and what is to be said about it; with an error among the diagnostics it must not be used. */
+export interface Configuration {
+  readonly config: ProxyConfig;
+  readonly mode: ProxyMode;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Texts in which the places of diagnostics can be looked up. */
+  readonly sources: readonly SourceText[];
+}
+
+/** A cluster with its configuration; with an error among the diagnostics the state is empty. */
+export interface ClusterInput extends Configuration {
+  readonly state: ClusterState;
+  /** All objects, also of kinds that give no rules, and with --simulate those that it made. */
+  readonly objects: readonly LocatedObject[];
+}
+
+/** The configuration from --config and kube-proxy's own flags. */
+export function readConfiguration(flags: ClusterFlags): Configuration {
+  const source = flags.config === undefined ? undefined : readInputFile(flags.config);
+  const loaded = source !== undefined && 'text' in source ? readConfig(source, { mode: flags.mode }) : undefined;
+  const merged = configFromFlags(flags, loaded?.config, flags.mode);
+  const unread = source !== undefined && !('text' in source) ? [source] : [];
+  return {
+    config: merged.config,
+    mode: modeOf(flags.mode, merged.config),
+    diagnostics: [...unread, ...(loaded?.diagnostics ?? []), ...merged.diagnostics],
+    sources: source !== undefined && 'text' in source ? [source] : [],
+  };
+}
+
+/** Reads the objects and builds the cluster. */
+export function readCluster(flags: ClusterFlags, configuration: Configuration, io: Io): ClusterInput {
+  const start = [...configuration.diagnostics, ...unusedFlags(flags)];
+  const nothing = { ...configuration, state: emptyState(), objects: [] };
+  if (hasErrors(start)) return { ...nothing, diagnostics: start };
+  const inputs = readInputs(flags.filename, {
+    recursive: flags.recursive,
+    progress: (text) => {
+      if (io.interactive) io.err(`${printable(text)}\n`);
+    },
+  });
+  const sources = [...configuration.sources, ...inputs.sources];
+  const read = readObjects(inputs.sources);
+  const objects = selectNamespace(read.objects, flags.namespace);
+  const before = [...start, ...inputs.diagnostics, ...read.diagnostics];
+  if (objects.length === 0 && !hasErrors(before)) before.push(noObjects(flags.namespace));
+  const cluster = loadObjects(objects, flags, configuration.config);
+  return { ...configuration, ...cluster, diagnostics: [...before, ...cluster.diagnostics], sources };
+}
+
+function noObjects(namespace: string | undefined): Diagnostic {
+  const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
+  const hint = 'A cluster without Services still has Nodes; give those to compile its rules.';
+  return diagnostic('no-objects', `the input holds no object${where}.`, { hint });
+}
+
+/** Flags that only --simulate reads. */
+function unusedFlags(flags: ClusterFlags): readonly Diagnostic[] {
+  if (flags.simulate) return [];
+  const given = [
+    flags.serviceClusterIpRange === undefined ? [] : '--service-cluster-ip-range',
+    flags.serviceNodePortRange === undefined ? [] : '--service-node-port-range',
+    flags.simulateNodes === undefined ? [] : '--simulate-nodes',
+  ].flat();
+  return given.map((flag) => diagnostic('usage', `${flag} means something only with --simulate.`));
+}
+
+function selectNamespace(objects: readonly LocatedObject[], namespace: string | undefined): readonly LocatedObject[] {
+  if (namespace === undefined) return objects;
+  const inNamespace = objects.filter(({ object }) => {
+    if (isClusterScoped(object.kind)) return true;
+    const given = isFields(object.metadata) ? object.metadata.namespace : undefined;
+    return (given || 'default') === namespace;
+  });
+  // Without anything that is in the namespace its name is a mistake.
+  return inNamespace.every(({ object }) => isClusterScoped(object.kind)) ? [] : inNamespace;
+}
+
+/** With --simulate the objects are checked as they were given first, so that nothing is derived from wrong ones. */
+function loadObjects(
+  objects: readonly LocatedObject[],
+  flags: ClusterFlags,
+  config: ProxyConfig,
+): LoadedCluster & Pick<ClusterInput, 'objects'> {
+  if (!flags.simulate) return { ...loadCluster(objects), objects };
+  const given = loadCluster(objects, { simulated: true });
+  if (hasErrors(given.diagnostics)) return { ...given, objects };
+  // Where pods are told by the cluster's network, made up pods belong into it.
+  const clusterCIDR = FAMILIES.flatMap((family) => config.clusterCIDRs[family] ?? []).join(',');
+  const simulated = simulate(objects, {
+    clusterCIDR: clusterCIDR === '' ? undefined : clusterCIDR,
+    serviceClusterIPRange: flags.serviceClusterIpRange,
+    nodePortRange: flags.serviceNodePortRange,
+    nodes: flags.simulateNodes,
+  });
+  if (hasErrors(simulated.diagnostics)) {
+    // What was made up for nothing would only hide the error.
+    const diagnostics = simulated.diagnostics.filter((each) => each.severity !== 'note');
+    return { state: given.state, objects, diagnostics };
+  }
+  const loaded = loadCluster(simulated.objects, { simulated: true });
+  const diagnostics = [...simulated.diagnostics, ...loaded.diagnostics];
+  return { state: loaded.state, objects: simulated.objects, diagnostics };
+}
