@@ -7,6 +7,7 @@ export {
   type Part,
   partText,
 } from './backends/compile.js';
+export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

@@ -8,6 +8,7 @@ import { createPlanner, type NodePlan, type PlanSettings } from '../plan/plan.js
 import type { Backend } from './backend.js';
 import { iptablesBackend } from './iptables/backend.js';
 import { ipvsBackend } from './ipvs/backend.js';
+import { modeNotes } from './mode-notes.js';
 import { nftablesBackend } from './nftables/backend.js';
 
 /** One text of a backend. */
@@ -36,6 +37,8 @@ export interface CompileOptions {
   readonly node?: string | undefined;
   /** Only this family, whatever addresses the node has. */
   readonly family?: Family | undefined;
+  /** Whether to note what the other modes do differently for these Services. */
+  readonly notes?: boolean | undefined;
 }
 
 /** The texts, and what is to be said about them; no parts where there is an error. */
@@ -60,11 +63,13 @@ export function compile(state: ClusterState, options: CompileOptions = {}): Comp
   const { node, diagnostics } = chooseNode(state, options.node, config);
   if (node === undefined) return { mode, parts: [], diagnostics };
   const families = options.family === undefined ? familiesOf(node, state, config) : [options.family];
-  const compiled = families.map((family) => createCompiler({ node, family, mode, config })(state));
+  const runs = families.map((family) => createPasses({ node, family, mode, config })(state));
+  const plans = runs.map(({ plan }) => plan);
+  const notes = options.notes ? modeNotes(plans, node, config) : [];
   return {
     mode,
-    parts: compiled.flatMap(({ parts }) => parts),
-    diagnostics: [...diagnostics, ...compiled.flatMap((each) => each.diagnostics)],
+    parts: runs.flatMap(({ compiled }) => compiled.parts),
+    diagnostics: [...diagnostics, ...runs.flatMap(({ compiled }) => compiled.diagnostics), ...notes],
   };
 }
 
@@ -78,20 +83,27 @@ export function modeOf(asked: ProxyMode | undefined, config: ProxyConfig): Proxy
  * Services that changed. The node is part of the settings: when it changes, make a new compiler.
  */
 export function createCompiler(settings: PlanSettings): (state: ClusterState) => Compiled {
+  const run = createPasses(settings);
+  return (state) => run(state).compiled;
+}
+
+/** The passes of one family: the texts, and the plan that they come from. */
+function createPasses(settings: PlanSettings): (state: ClusterState) => { compiled: Compiled; plan: NodePlan } {
   const { family, mode } = settings;
-  const plan = createPlanner(settings);
+  const planner = createPlanner(settings);
   const backend = BACKENDS[mode];
   const lower = backend.create();
   return (state) => {
-    const nodePlan = plan(state);
-    const { texts, diagnostics } = lower(nodePlan);
+    const plan = planner(state);
+    const { texts, diagnostics } = lower(plan);
     const part = (name: string): Part => ({
       name: `${mode}.${family}.${name}`,
       family,
       part: name,
       pieces: texts[name] ?? [],
     });
-    return { mode, parts: backend.parts.map(part), diagnostics: [...contradictions(nodePlan), ...diagnostics] };
+    const said = [...contradictions(plan), ...diagnostics];
+    return { compiled: { mode, parts: backend.parts.map(part), diagnostics: said }, plan };
   };
 }
 
