@@ -2,7 +2,8 @@
 import { DEFAULT_CONFIG, type ProxyConfig, type ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import type { ClusterState } from '../kube/state.js';
-import type { Family } from '../net/family.js';
+import { apiNameOf, type Family } from '../net/family.js';
+import { isLoopback } from '../net/ip.js';
 import { chooseNode, familiesOf } from '../plan/choose-node.js';
 import { createPlanner, type NodePlan, type PlanSettings } from '../plan/plan.js';
 import type { Backend } from './backend.js';
@@ -102,7 +103,7 @@ function createPasses(settings: PlanSettings): (state: ClusterState) => { compil
       part: name,
       pieces: texts[name] ?? [],
     });
-    const said = [...contradictions(plan), ...diagnostics];
+    const said = [...contradictions(plan), ...unreachableNodePorts(plan), ...diagnostics];
     return { compiled: { mode, parts: backend.parts.map(part), diagnostics: said }, plan };
   };
 }
@@ -114,4 +115,26 @@ function contradictions({ contradictory }: NodePlan): readonly Diagnostic[] {
     const hint = 'kube-proxy picks one by chance; here the last by name counts that has it not terminating.';
     return diagnostic('endpoint-conflict', message, { object: `Service ${namespace}/${service}`, hint });
   });
+}
+
+/** Node ports that answer nowhere, as far as the node's addresses are known. */
+function unreachableNodePorts({ node, mode, servicePorts }: NodePlan): readonly Diagnostic[] {
+  const { all, local } = node.nodePortAddresses;
+  const { family } = node;
+  const answered = local.some((text) => node.localhostNodePorts || !isLoopback({ family, text }));
+  // Only IPVS needs to know every address: a virtual server has one.
+  const somewhere = all ? mode !== 'ipvs' || node.hostAddresses.length > 0 : answered;
+  const services = servicePorts.filter(({ nodePort }) => nodePort !== undefined);
+  if (somewhere || services.length === 0) return [];
+  const objects = [...new Set(services.map(({ namespace, service }) => `Service ${namespace}/${service}`))];
+  const [message, hint] = all
+    ? [
+        `no ${apiNameOf(family)} address of the node is known, so IPVS has no virtual server for node ports.`,
+        'Give its Node object.',
+      ]
+    : [
+        `nodePortAddresses covers no known ${apiNameOf(family)} address of the node, so node ports answer nowhere.`,
+        undefined,
+      ];
+  return [diagnostic('no-node-port-address', message, { objects, hint })];
 }
