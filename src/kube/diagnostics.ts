@@ -130,7 +130,7 @@ export const DIAGNOSTIC_CODES = {
   },
   'nft-name-quoted': {
     severity: 'note',
-    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load',
+    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load or names another',
   },
   'mode-difference': {
     severity: 'note',
