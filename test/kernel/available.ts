@@ -6,7 +6,7 @@ import type { Host } from './host.js';
 import { programsOf, type Variant } from './iptables.js';
 
 /** Whether a program is in PATH (with the folders that a root shell has). */
-function hasProgram(name: string): boolean {
+export function hasProgram(name: string): boolean {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => {
     try {
