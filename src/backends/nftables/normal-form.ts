@@ -17,8 +17,8 @@ export interface NormalTable {
   readonly comment: string | undefined;
   readonly chains: ReadonlyMap<string, NormalChain>;
   readonly collections: ReadonlyMap<string, NormalCollection>;
-  /** What kube-proxy v1.36 has none of, by kind and name. */
-  readonly others: ReadonlyMap<string, string>;
+  /** What kube-proxy v1.36 has none of, by kind and name only: `counter drops`. */
+  readonly others: ReadonlySet<string>;
 }
 
 /** A chain in normal form. */
@@ -47,17 +47,13 @@ export interface NormalCollection {
 export function normalTable({ family, name, comment, objects }: NftTable): NormalTable {
   const chains = new Map<string, NormalChain>();
   const collections = new Map<string, NormalCollection>();
-  const others = new Map<string, string>();
+  const others = new Set<string>();
   for (const object of objects) {
     if (object.kind === 'chain') chains.set(object.name, normalChain(object));
-    else if (object.kind === 'other') others.set(object.name, printOther(object.source));
+    else if (object.kind === 'other') others.add(object.name);
     else collections.set(object.name, normalCollection(object));
   }
   return { family, name, comment, chains, collections, others };
-}
-
-function printOther(source: string | object): string {
-  return typeof source === 'string' ? source.replace(/ # handle \d+$/gm, '') : JSON.stringify(source);
 }
 
 function normalChain({ comment, base, rules }: NftChain): NormalChain {
@@ -171,7 +167,10 @@ export function compareNormalTables(left: NormalTable, right: NormalTable): read
     say(kind, name, 'comment', [a.comment, b.comment]);
     for (const [key, x, y] of pairs(a.elements, b.elements)) say(kind, name, 'element', [x, y], key);
   }
-  for (const [name, a, b] of pairs(left.others, right.others)) say('other', name, 'existence', [a, b]);
+  for (const name of new Set([...left.others, ...right.others])) {
+    const shown = (table: NormalTable) => (table.others.has(name) ? name : undefined);
+    say('other', name, 'existence', [shown(left), shown(right)]);
+  }
   return differences;
 }
 

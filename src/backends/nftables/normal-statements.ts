@@ -7,7 +7,7 @@ import type { Family } from '../../net/family.js';
 import { isCanonicalIpv4 } from '../../net/ip.js';
 import { compareBytes } from '../../net/text.js';
 import { mergeIntervals, parseInterval, printInterval } from './intervals.js';
-import { printExpression } from './print-rule.js';
+import { printExpression, printStatement } from './print-rule.js';
 import { statementsOf } from './read-rule.js';
 import type { NftRule } from './rule-set.js';
 import type { NftExpression, NftOperator, NftStatement } from './statements.js';
@@ -20,7 +20,7 @@ const known = new WeakMap<NftRule, readonly NftStatement[]>();
 /**
  * The statements of a rule in normal form, made at the first call. What was counted is left out; ports of one
  * transport protocol (`tcp dport`) become `meta l4proto tcp th dport`; sets of addresses hold the fewest intervals, and
- * a set of one value is that value.
+ * a set of one value is that value; matches that follow each other are sorted.
  */
 export function normalStatementsOf(rule: NftRule): readonly NftStatement[] {
   const before = known.get(rule);
@@ -39,8 +39,23 @@ export function normalStatementsOf(rule: NftRule): readonly NftStatement[] {
       protocol = needed;
     }
   }
-  known.set(rule, normal);
-  return normal;
+  const sorted = withSortedMatches(normal);
+  known.set(rule, sorted);
+  return sorted;
+}
+
+/** Of matches that follow each other all must hold, in whatever order; nft moves that of a protocol to its port. */
+function withSortedMatches(statements: readonly NftStatement[]): readonly NftStatement[] {
+  const sorted: NftStatement[] = [];
+  for (let at = 0; at < statements.length; ) {
+    let end = at;
+    while (statements[end]?.kind === 'match') end++;
+    const matches = statements.slice(at, end);
+    if (matches.length > 1) matches.sort((a, b) => compareBytes(printStatement(a), printStatement(b)));
+    sorted.push(...matches, ...statements.slice(end, end + 1));
+    at = end + 1;
+  }
+  return sorted;
 }
 
 const L4PROTO: NftExpression = { kind: 'meta', key: 'l4proto' };
