@@ -12,16 +12,17 @@ const CLOSE = 0x7d;
  * Reads elements up to the brace that closes their list.
  * @param start the offset behind the opening brace
  * @param elements where they are added
+ * @param offset what is added to the offsets of problems, where the text is a part of another
  * @returns the offset behind the closing brace; throws a `RuleSetProblem` where there is none
  */
-export function readElements(text: string, start: number, elements: NftElement[]): number {
+export function readElements(text: string, start: number, elements: NftElement[], offset = 0): number {
   let from = start;
   let depth = 0;
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       at = text.indexOf('"', at + 1);
-      if (at < 0) throw new RuleSetProblem('A quote among these elements is not closed.', from);
+      if (at < 0) throw new RuleSetProblem('A quote among these elements is not closed.', offset + from);
     } else if (code === OPEN) {
       depth++;
     } else if (code === CLOSE && depth > 0) {
@@ -33,7 +34,7 @@ export function readElements(text: string, start: number, elements: NftElement[]
       if (code === CLOSE) return from;
     }
   }
-  throw new RuleSetProblem('These elements do not end: the text is cut off.', start);
+  throw new RuleSetProblem('These elements do not end: the text is cut off.', offset + start);
 }
 
 /** `KEY`, `KEY : DATA`, with words such as `timeout 1m expires 59s comment "..."` behind the key. */

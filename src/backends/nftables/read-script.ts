@@ -113,7 +113,7 @@ function readLine(tables: Map<string, TableDraft>, text: string, start: number, 
       const collection = table.collections.get(name);
       if (collection === undefined) throw refuse('There is no such set or map before this line');
       if (!rest.startsWith('{')) throw refuse('Elements stand between braces');
-      const closed = readElements(line, line.length - rest.length + 1, collection.elements);
+      const closed = readElements(line, line.length - rest.length + 1, collection.elements, start);
       if (closed !== line.length) throw refuse('Something stands behind these elements');
       return;
     }
