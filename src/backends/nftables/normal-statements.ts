@@ -87,9 +87,10 @@ function withAnyTransport(statement: NftStatement): NftStatement {
 function normalStatement(statement: NftStatement, family: string): NftStatement {
   switch (statement.kind) {
     case 'match': {
-      const meanings = meaningsOf(statement.left);
+      const { left, right } = withMask(statement);
+      const meanings = meaningsOf(left);
       const op = normalOperator(statement.op, meanings);
-      return { kind: 'match', left: normal(statement.left, []), op, right: normal(statement.right, meanings) };
+      return { kind: 'match', left: normal(left, []), op, right: normal(right, meanings) };
     }
     case 'vmap': {
       const { key, map } = statement;
@@ -121,6 +122,16 @@ function normalStatement(statement: NftStatement, family: string): NftStatement 
     default:
       return statement;
   }
+}
+
+/** Of `meta mark and 0x80000000 != 0`, nft makes `meta mark != 0x00000000/1`: the highest bits are a prefix to it. */
+function withMask({ left, right }: Extract<NftStatement, { readonly kind: 'match' }>) {
+  const isMark = (left.kind === 'meta' || left.kind === 'ct') && left.key === 'mark';
+  const [, bits, length] = isMark && right.kind === 'value' ? (/^(\w+)\/(\d{1,2})$/.exec(right.text) ?? []) : [];
+  if (bits === undefined || Number(length) > 32) return { left, right };
+  const mask = value(String(2 ** 32 - 2 ** (32 - Number(length))));
+  const masked: NftExpression = { kind: 'binary', op: '&', left, right: mask };
+  return { left: masked, right: value(bits) };
 }
 
 /** `in` is said of bits only; some versions of nft print it for sets too. */

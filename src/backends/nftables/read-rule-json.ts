@@ -230,7 +230,7 @@ function readNamed(name: string, body: Fields, depth: number): NftExpression | u
         ? { kind: 'numgen', mode: body.mode, mod: body.mod, offset: typeof body.offset === 'number' ? body.offset : 0 }
         : undefined;
     case 'prefix':
-      return typeof body.addr === 'string' && typeof body.len === 'number'
+      return (typeof body.addr === 'string' || typeof body.addr === 'number') && typeof body.len === 'number'
         ? { kind: 'value', text: `${body.addr}/${body.len}` }
         : undefined;
     case 'map': {

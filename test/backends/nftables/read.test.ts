@@ -205,7 +205,7 @@ describe('hostile texts', () => {
           if (ruleSet.form === 'json') JSON.parse(printed);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     );
   });
 });
@@ -273,7 +273,7 @@ describe('names', () => {
           }
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 
