@@ -96,6 +96,8 @@ interface TableDraft {
   readonly head: Omit<NftTable, 'objects' | 'verbatim'>;
   readonly objects: NftObject[];
   readonly chains: Map<string, ChainDraft>;
+  /** Names of sets and maps. */
+  readonly collections: Set<string>;
   readonly raw: object[];
 }
 
@@ -118,7 +120,7 @@ function readTable(reader: Reader, { index, body, family, table, handle }: Named
 function newTable(family: string, name: string, comment: string | undefined, handle: number | undefined): TableDraft {
   const foreign = !isKubeProxyTable(family, name);
   const head = { form: 'json', family, name, foreign, replaces: false, comment, handle } as const;
-  return { head, objects: [], chains: new Map(), raw: [] };
+  return { head, objects: [], chains: new Map(), collections: new Set(), raw: [] };
 }
 
 /** The table of an object; `nft -j list chain` and the like do not print it. */
@@ -147,6 +149,8 @@ function readMember(reader: Reader, named: Named): void {
     }
     case 'set':
     case 'map':
+      if (table.collections.has(named.name)) throw problem(named.index, `set or map ${named.name} is listed twice.`);
+      table.collections.add(named.name);
       table.objects.push(readCollection(named.kind, named));
       return;
     default: {

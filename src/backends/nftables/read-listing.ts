@@ -30,7 +30,13 @@ export function readNftListing(source: SourceText): ReadNftResult {
   return reading(source, () => {
     const lines = startLines(source.text);
     const tables: NftTable[] = [];
-    for (let table = readTable(lines); table !== undefined; table = readTable(lines)) tables.push(table);
+    for (let table = readTable(lines); table !== undefined; table = readTable(lines)) {
+      const { family, name } = table;
+      if (tables.some((each) => each.family === family && each.name === name)) {
+        throw new RuleSetProblem(`Table ${family} ${name}, which ends here, is listed twice.`, lines.start);
+      }
+      tables.push(table);
+    }
     return { form: 'listing', metainfo: undefined, tables };
   });
 }
@@ -126,6 +132,7 @@ function skipForeign(lines: Lines, what: string): void {
 
 function readObjects(lines: Lines, family: string, what: string) {
   const objects: NftObject[] = [];
+  const names = new Set<string>();
   let comment = '';
   for (;;) {
     const line = takeInnerLine(lines, what);
@@ -133,6 +140,10 @@ function readObjects(lines: Lines, family: string, what: string) {
     if (line === '') continue;
     const said = commentOf(line);
     const [, kind, name = '', handle] = OBJECT.exec(line) ?? [];
+    // Sets and maps share one name space, apart from that of chains.
+    const key = `${kind === 'chain' ? 'chain' : 'set'} ${name}`;
+    if (kind !== undefined && names.has(key)) throw new RuleSetProblem(`${key} is listed twice.`, lines.start);
+    names.add(key);
     if (said !== undefined) comment = said;
     else if (kind === 'chain') objects.push(readChain(lines, family, name, numberOf(handle)));
     else if (kind === 'set' || kind === 'map') objects.push(readCollection(lines, kind, name, numberOf(handle)));

@@ -115,6 +115,9 @@ describe('a broken text gives one error with its line', () => {
       1,
       /nftables\[0\]: a chain needs/,
     ],
+    ['a chain listed twice', 'table ip kube-proxy {\n\tchain a {\n\t}\n\tchain a {\n\t}\n}\n', 4, /twice/],
+    ['a set and a map of one name', 'table ip kube-proxy {\n\tset a {\n\t}\n\tmap a {\n\t}\n}\n', 4, /twice/],
+    ['a table listed twice', 'table ip a {\n}\ntable ip a {\n}\n', 4, /twice/],
     ['another text', 'kind: Service\n', 1, /neither/],
   ])('%s', (_what, text, line, message) => {
     const { ruleSet, diagnostics } = readNft({ name: 'dump', text });
