@@ -9,6 +9,58 @@ export {
 } from './backends/compile.js';
 export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
 export {
+  compareNormalTables,
+  type NftDifference,
+  type NormalChain,
+  type NormalCollection,
+  type NormalTable,
+  normalTable,
+} from './backends/nftables/normal-form.js';
+export { normalStatementsOf } from './backends/nftables/normal-statements.js';
+export { type NftOwner, type NftOwnerKind, ownerOf } from './backends/nftables/owners.js';
+export { printNftJson } from './backends/nftables/print-json.js';
+export { printNftListing } from './backends/nftables/print-listing.js';
+export { printExpression, printStatement, printStatements } from './backends/nftables/print-rule.js';
+export {
+  type NftTableName,
+  printNftChainCommand,
+  printNftCollectionCommand,
+  printNftElementCommand,
+  printNftRuleCommand,
+  printNftScript,
+} from './backends/nftables/print-script.js';
+export type { ReadNftResult } from './backends/nftables/problem.js';
+export { readNftJson } from './backends/nftables/read-json.js';
+export { readNftListing } from './backends/nftables/read-listing.js';
+export { statementsOf } from './backends/nftables/read-rule.js';
+export { readNftScript } from './backends/nftables/read-script.js';
+export { layoutOf, type NftLayout, readNft, recogniseNft } from './backends/nftables/recognise.js';
+export {
+  chainsOf,
+  collectionsOf,
+  kubeProxyTables,
+  type NftBaseChain,
+  type NftChain,
+  type NftCollection,
+  type NftElement,
+  type NftForm,
+  type NftObject,
+  type NftOther,
+  type NftRule,
+  type NftRuleSet,
+  type NftTable,
+} from './backends/nftables/rule-set.js';
+export type {
+  NftEntries,
+  NftExpression,
+  NftOperator,
+  NftReference,
+  NftStatement,
+  NftTranslation,
+  NftVerdict,
+  NftVerdicts,
+} from './backends/nftables/statements.js';
+export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
   type ProxyConfig,

@@ -136,6 +136,10 @@ export const DIAGNOSTIC_CODES = {
     severity: 'note',
     meaning: '--notes: something that the modes of kube-proxy do differently for the Services at hand',
   },
+  'unreadable-rules': {
+    severity: 'error',
+    meaning: 'a text of rules (a dump of a node, a script) is broken, cut off, or of no known kind',
+  },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },
