@@ -350,9 +350,7 @@ function readMatch(extension: Extension): Match | undefined {
       // `state` is the older name of the same match.
       const option = onlyOption(extension, '--ctstate', '--state');
       const states = readList(option?.values[0], STATES);
-      return option === undefined || states === undefined
-        ? undefined
-        : { kind: 'conntrack', not: option.not, states };
+      return option === undefined || states === undefined ? undefined : { kind: 'conntrack', not: option.not, states };
     }
     case 'addrtype':
       return readAddrtype(extension);
