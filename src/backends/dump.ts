@@ -39,3 +39,19 @@ export function shown(text: string): string {
   const printable = text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?');
   return text.length > 80 ? `"${printable}…"` : `"${printable}"`;
 }
+
+/** How a line was written, kept where the program that prints such lines would write it otherwise. */
+export interface Spelling {
+  readonly usual: string;
+  readonly written: string;
+}
+
+/** What to keep of a line whose data prints as `usual`; undefined when it is written just so. */
+export function spellingOf(written: string, usual: string): Spelling | undefined {
+  return written === usual ? undefined : { usual, written };
+}
+
+/** Prints a line as it was written as long as its data is what it was. */
+export function printSpelled(usual: string, spelling: Spelling | undefined): string {
+  return spelling?.usual === usual ? spelling.written : usual;
+}

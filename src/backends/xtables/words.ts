@@ -76,9 +76,9 @@ function isBlank(code: number): boolean {
 /** The place of the quote that closes the one at `open`; -1 when there is none. */
 function closingQuote(text: string, open: number): number {
   const close = text.indexOf('"', open + 1);
-  const escape = text.indexOf('\\', open + 1);
-  if (escape < 0 || close < escape) return close;
-  for (let i = escape; i < text.length; i++) {
+  const backslash = text.indexOf('\\', open + 1);
+  if (backslash < 0 || close < backslash) return close;
+  for (let i = backslash; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === BACKSLASH) i++;
     else if (code === QUOTE) return i;
