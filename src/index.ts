@@ -17,6 +17,7 @@ export {
 export {
   type IpSet,
   type IpSetEntry,
+  type IpSetOption,
   type NormalIpSet,
   normalIpset,
   type ParsedIpset,
