@@ -47,7 +47,7 @@ const DERIVED = new Set(['family', 'prefixLength', 'writtenPrefixLength', 'hadHo
 function changes(value: unknown): readonly unknown[] {
   if (typeof value === 'boolean') return [!value];
   if (typeof value === 'number') return [value + 1];
-  if (typeof value === 'string') return [`${value}0`];
+  if (typeof value === 'string') return [`x${value}`];
   if (Array.isArray(value)) {
     return value.flatMap((each, i) => [
       value.toSpliced(i, 1),

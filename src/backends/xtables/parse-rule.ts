@@ -171,15 +171,16 @@ export function parseRuleArguments(text: string): RuleSpec | undefined {
 }
 
 function readOption(draft: Draft): void {
-  const { words, quoted } = draft;
-  const not = words[draft.at] === '!' && !quoted.has(draft.at);
+  const { words } = draft;
+  // An option in quotes is one all the same, as quotes are gone before options are looked at.
+  const not = words[draft.at] === '!';
   if (not) draft.at++;
   const word = words[draft.at];
   if (word === undefined) {
     addUnknown(draft, { name: '!', not: false, values: [] });
     return;
   }
-  const base = quoted.has(draft.at) ? undefined : BASE_OPTIONS.get(word);
+  const base = BASE_OPTIONS.get(word);
   draft.at++;
   if (base === undefined) readExtensionOption(draft, word, not);
   else readBaseOption(draft, base, not);
@@ -279,7 +280,7 @@ function arityOf(
   return extension === undefined ? undefined : known.get(extension)?.get(option);
 }
 
-/** Whether the word at a place starts an option. Numbers may be negative. */
+/** Whether the word at a place starts an option, as far as can be told: numbers may be negative, values quoted. */
 function isOption({ words, quoted }: Draft, at: number): boolean {
   const word = words[at] ?? '';
   return !quoted.has(at) && (word === '!' || /^-[^0-9]/.test(word));

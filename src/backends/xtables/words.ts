@@ -1,6 +1,6 @@
 /** Words of a rule, as iptables-restore splits a line and iptables-save quotes. */
 
-/** A rule's words; `quoted` holds the places of those that stood in quotes, which are values and never options. */
+/** A rule's words; `quoted` holds the places of those that stood in quotes, which are values as far as can be told. */
 export interface Words {
   readonly words: readonly string[];
   readonly quoted: ReadonlySet<number>;
