@@ -178,6 +178,9 @@ function closeTable(reading: Reading, { name, line, before, lines }: OpenTable):
   reading.tables.push({ name, line, before, lines });
 }
 
+/** In characters; iptables-restore does not read longer lines. */
+const LONGEST_LINE = 10_240;
+
 const NO_COUNTERS: Counters = { packets: 0n, bytes: 0n };
 
 /** A line of a table, or what is wrong with it. */
@@ -216,6 +219,7 @@ function readArguments(
   counters: Counters | undefined,
   number: number,
 ): XtablesRule | string {
+  if (args.length > LONGEST_LINE) return `${shown(args.slice(1))} is longer than a rule can be.`;
   if (args.endsWith('\r')) return 'the line ends in a carriage return.';
   if (!quotesAreClosed(args)) return `${shown(args.slice(1))} has a quote that is not closed.`;
   if (endsInsideOption(args)) return `${shown(args.slice(1))} ends in an option without its value.`;

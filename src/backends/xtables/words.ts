@@ -76,8 +76,9 @@ function isBlank(code: number): boolean {
 /** The place of the quote that closes the one at `open`; -1 when there is none. */
 function closingQuote(text: string, open: number): number {
   const close = text.indexOf('"', open + 1);
-  const backslash = text.indexOf('\\', open + 1);
-  if (backslash < 0 || close < backslash) return close;
+  if (close < 0) return -1;
+  const backslash = text.slice(open + 1, close).indexOf('\\') + open + 1;
+  if (backslash === open) return close;
   for (let i = backslash; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === BACKSLASH) i++;

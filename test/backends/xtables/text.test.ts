@@ -120,6 +120,17 @@ describe('a broken line is named', () => {
   });
 });
 
+it('a hostile line costs no time', () => {
+  const start = performance.now();
+  for (const piece of ['"" ', '-m a --b ', '"\\" ', '! ', '\\"']) {
+    const { mistakes } = read(`*nat\n-A A ${piece.repeat(500_000)}\nCOMMIT\n`);
+    expect(mistakes).toHaveLength(1);
+    const { text } = read(`*nat\n-A A ${piece.repeat(1_000)}\nCOMMIT\n`);
+    for (const table of text.tables) for (const chain of chainsOf(table).values()) chain.rules.map(ruleOf);
+  }
+  expect(performance.now() - start).toBeLessThan(5000);
+});
+
 it('any text is read without harm, and one without mistakes prints as it was', () => {
   const piece = fc.constantFrom(
     '*nat',
