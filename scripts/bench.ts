@@ -19,8 +19,11 @@ import {
   DEFAULT_CONFIG,
   loadCluster,
   located,
+  normalRuleText,
   type ProxyMode,
+  parseXtables,
   partText,
+  ruleOf,
 } from '../src/index.js';
 import { PROXY_MODES } from '../src/kube/config.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
@@ -113,6 +116,13 @@ try {
       services,
       () => compile(loadCluster(objects).state).parts.map(partText),
       full ? 'kube-proxy 390-650 ms' : undefined,
+    );
+    const rules = compile(state, { mode: 'iptables' }).parts.map(partText)[0] ?? '';
+    await measure('dump to data, iptables', services, () => parseXtables(rules, 'dump'), full ? '2 s' : undefined);
+    await measure('dump to normal form, iptables', services, () =>
+      parseXtables(rules, 'dump').text.tables.map(({ lines }) =>
+        lines.map((line) => (line.kind === 'rule' ? normalRuleText(ruleOf(line)) : '')),
+      ),
     );
     const [node] = state.nodes.values();
     if (node === undefined) throw new Error('the cluster has no node');

@@ -7,6 +7,35 @@ export {
   type Part,
   partText,
 } from './backends/compile.js';
+export {
+  type InterfaceAddress,
+  normalAddresses,
+  type ParsedAddresses,
+  parseAddresses,
+  printAddresses,
+} from './backends/ipvs/addresses-text.js';
+export {
+  type IpSet,
+  type IpSetEntry,
+  type IpSetOption,
+  type NormalIpSet,
+  normalIpset,
+  type ParsedIpset,
+  parseIpset,
+  printIpset,
+} from './backends/ipvs/ipset-text.js';
+export {
+  type IpvsTable,
+  type NormalVirtualServer,
+  normalIpvs,
+  type ParsedIpvs,
+  parseIpvsadm,
+  printIpvsadm,
+  type RealServer,
+  type ServiceAddress,
+  serviceKey,
+  type VirtualServer,
+} from './backends/ipvs/ipvsadm-text.js';
 export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
 export {
   compareNormalTables,
@@ -60,6 +89,41 @@ export type {
   NftVerdict,
   NftVerdicts,
 } from './backends/nftables/statements.js';
+export { type DumpKind, type Recognized, recognizeDump } from './backends/recognize.js';
+export { normalRule, normalRuleText } from './backends/xtables/normal-rule.js';
+export { type ChainOwner, chainOwner, type XtablesMode } from './backends/xtables/owner.js';
+export type {
+  AddressTypes,
+  Match,
+  NatRange,
+  PortProtocol,
+  PortRange,
+  RuleOption,
+  RuleSpec,
+  Target,
+  UnknownExtension,
+} from './backends/xtables/rule.js';
+export { type ParsedSetup, parseSetup, printSetup, type SetupStep } from './backends/xtables/setup-text.js';
+export {
+  type ChainDeletion,
+  type ChainLine,
+  type Counters,
+  chainsOf as xtablesChainsOf,
+  type NoteLine,
+  type ParsedXtables,
+  parseXtables,
+  printTableLine,
+  printXtables,
+  ruleOf,
+  type TableLine,
+  tableOf,
+  withRule,
+  type XtablesChain,
+  type XtablesRule,
+  type XtablesTable,
+  type XtablesText,
+} from './backends/xtables/text.js';
+export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

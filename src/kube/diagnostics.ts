@@ -140,6 +140,8 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'a text of rules (a dump of a node, a script) is broken, cut off, or of no known kind',
   },
+  'invalid-dump': { severity: 'error', meaning: 'a line of a dump of rules is none that the program prints' },
+  'unknown-dump': { severity: 'error', meaning: 'a file is no dump of rules that is known, or several in one' },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },
