@@ -19,6 +19,9 @@ export function fraction(numerator: bigint, denominator: bigint): Fraction {
 }
 
 export function times(a: Fraction, b: Fraction): Fraction {
+  // Most rules are certain.
+  if (b === ONE) return a;
+  if (a === ONE) return b;
   return fraction(a.numerator * b.numerator, a.denominator * b.denominator);
 }
 
@@ -26,9 +29,19 @@ export function plus(a: Fraction, b: Fraction): Fraction {
   return fraction(a.numerator * b.denominator + b.numerator * a.denominator, a.denominator * b.denominator);
 }
 
-/** 1 - a, for a probability. */
-export function complement(a: Fraction): Fraction {
-  return { numerator: a.denominator - a.numerator, denominator: a.denominator };
+/** a - b, for a that is not less than b. */
+export function minus(a: Fraction, b: Fraction): Fraction {
+  return fraction(a.numerator * b.denominator - b.numerator * a.denominator, a.denominator * b.denominator);
+}
+
+/** a / b, for b that is not zero. */
+export function dividedBy(a: Fraction, b: Fraction): Fraction {
+  return fraction(a.numerator * b.denominator, a.denominator * b.numerator);
+}
+
+/** 1/n for a whole number from 1 on. */
+export function oneIn(n: number): Fraction {
+  return { numerator: 1n, denominator: BigInt(n) };
 }
 
 export function isZero(a: Fraction): boolean {

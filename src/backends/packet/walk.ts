@@ -1,13 +1,16 @@
 /** The way of a packet through a node's kernel: which hooks it passes, in which order, and where it ends. */
-import { type Fraction, isZero, ONE, times } from './fraction.js';
+import { isLoopback } from '../../net/ip.js';
+import { dividedBy, type Fraction, isZero, ONE, plus, times, ZERO } from './fraction.js';
 import type {
   Branch,
+  DestinationNat,
   Hook,
   HookFunction,
   Interface,
   Packet,
   PacketState,
   RuleReference,
+  SourceNat,
   Step,
   World,
 } from './packet.js';
@@ -19,10 +22,10 @@ export type Fate =
       readonly kind: 'delivered';
       readonly address: string;
       readonly port: number;
-      /** Whether a rule chose this destination; otherwise no rule touched it. */
-      readonly translated: boolean;
-      /** The rule that replaces the source by an address of the node; undefined where the source is kept. */
-      readonly masqueradedBy: RuleReference | undefined;
+      /** The rule that chose this destination; undefined where none touched it. */
+      readonly chosenBy: RuleReference | undefined;
+      /** What the receiver sees instead of the sender's address; undefined where that is kept. */
+      readonly sourceNat: SourceNat | undefined;
     }
   /** The sender is told at once. */
   | { readonly kind: 'rejected'; readonly by: RuleReference }
@@ -43,14 +46,26 @@ interface Traveller {
   readonly steps: readonly Step[];
 }
 
-/** The functions to ask, the circumstances, and where finished ways are put. */
+/** The functions to ask by hook, the circumstances, and where finished ways are put. */
 interface Journey {
-  readonly functions: readonly HookFunction[];
+  readonly functions: Readonly<Record<Hook, readonly HookFunction[]>>;
   readonly world: World;
-  readonly outcomes: Outcome[];
+  readonly outcomes: (Outcome & { readonly state: PacketState })[];
 }
 
-const CONNECTION: RuleReference = { chain: 'connection tracking', text: 'translated like the first packet' };
+const CONNECTION: RuleReference = {
+  table: 'kernel',
+  chain: 'connection tracking',
+  text: 'translated as the first packet was',
+  line: undefined,
+};
+
+const LOOPBACK: RuleReference = {
+  table: 'kernel',
+  chain: 'routing',
+  text: 'a loopback address does not pass between interfaces',
+  line: undefined,
+};
 
 /**
  * All possible ways of the first packet of a connection.
@@ -63,21 +78,13 @@ export function walk(
   incoming: Interface | undefined,
   world: World,
 ): readonly Outcome[] {
-  const state: PacketState = {
-    packet,
-    mark: 0,
-    established: false,
-    incoming,
-    destinationNat: undefined,
-    masqueradedBy: undefined,
-    virtualServer: undefined,
-  };
-  return travel({ functions, world, outcomes: [] }, { probability: ONE, state, steps: [] });
+  return travel(startJourney(functions, world), ONE, packet, incoming, false);
 }
 
 /**
  * The ways of a later packet of the same connection: it goes where the first one was sent, whatever rules of type nat
- * say now, and the other rules see an established connection.
+ * say now, and the other rules see an established connection. The probabilities are those among the connections that
+ * came about; without any there is no result.
  */
 export function walkEstablished(
   functions: readonly HookFunction[],
@@ -85,58 +92,143 @@ export function walkEstablished(
   incoming: Interface | undefined,
   world: World,
 ): readonly Outcome[] {
+  const first = travel(startJourney(functions, world), ONE, packet, incoming, false);
+  const established = first.filter(({ fate }) => fate.kind === 'delivered');
+  const all = established.reduce((sum, { probability }) => plus(sum, probability), ZERO);
   const filters = functions.filter(({ type }) => type === 'filter');
-  return walk(functions, packet, incoming, world).flatMap(({ probability, fate }) => {
-    if (fate.kind !== 'delivered') return [];
-    const { address, port, translated, masqueradedBy } = fate;
-    const state: PacketState = {
-      packet: { ...packet, destination: address, destinationPort: port },
-      mark: 0,
-      established: true,
-      incoming,
-      destinationNat: translated ? { address, port, by: CONNECTION } : undefined,
-      masqueradedBy: masqueradedBy === undefined ? undefined : CONNECTION,
-      virtualServer: undefined,
-    };
-    return travel({ functions: filters, world, outcomes: [] }, { probability, state, steps: [] });
+  return established.flatMap(({ probability, state }) => {
+    const journey = startJourney([...filters, ...remembered(state)], world);
+    return travel(journey, dividedBy(probability, all), packet, incoming, true);
   });
 }
 
-function travel(journey: Journey, start: Traveller): readonly Outcome[] {
-  if (start.state.incoming === undefined) leave(journey, pass(journey, 'output', [start]));
+function startJourney(functions: readonly HookFunction[], world: World): Journey {
+  const inOrder = functions.toSorted((a, b) => a.priority - b.priority);
+  const at = (hook: Hook) => inOrder.filter((each) => each.hook === hook);
+  return {
+    functions: {
+      prerouting: at('prerouting'),
+      input: at('input'),
+      forward: at('forward'),
+      output: at('output'),
+      postrouting: at('postrouting'),
+    },
+    world,
+    outcomes: [],
+  };
+}
+
+/** What connection tracking and IPVS do to later packets of a connection whose first packet ended like this. */
+function remembered({ destinationNat, sourceNat, virtualServer }: PacketState): readonly HookFunction[] {
+  const functions: HookFunction[] = [];
+  const add = (hook: Hook, priority: number, change: (state: PacketState, world: World) => Branch): void => {
+    functions.push({ hook, priority, type: 'filter', run: (state, world) => [change(state, world)] });
+  };
+  const stay = (state: PacketState): Branch => ({ probability: ONE, state, verdict: 'continue', steps: [] });
+  if (destinationNat !== undefined) {
+    const { address, port } = destinationNat;
+    const translate = (state: PacketState, world: World): Branch => {
+      if (state.destinationNat !== undefined) return stay(state);
+      const verdict = virtualServer === undefined || world.isLocal(address) ? 'continue' : 'sent';
+      const by = CONNECTION;
+      const packet = { ...state.packet, destination: address, destinationPort: port };
+      return { ...stay({ ...state, packet, virtualServer, destinationNat: { address, port, by } }), verdict };
+    };
+    if (virtualServer === undefined) add('prerouting', NAT_DESTINATION, translate);
+    else add('input', IPVS_INPUT, translate);
+    add('output', virtualServer === undefined ? NAT_DESTINATION : IPVS_OUTPUT, translate);
+  }
+  if (sourceNat !== undefined) {
+    const by = CONNECTION;
+    add('postrouting', NAT_SOURCE, (state) => stay({ ...state, sourceNat: { ...sourceNat, by } }));
+  }
+  return functions;
+}
+
+/** The kernel's priorities of address translation, and of IPVS in the hooks where it takes packets. */
+export const NAT_DESTINATION = -100;
+export const NAT_SOURCE = 100;
+export const IPVS_INPUT = 99;
+export const IPVS_OUTPUT = -98;
+
+function travel(
+  journey: Journey,
+  probability: Fraction,
+  packet: Packet,
+  incoming: Interface | undefined,
+  established: boolean,
+): readonly (Outcome & { readonly state: PacketState })[] {
+  const state: PacketState = {
+    packet,
+    mark: 0,
+    established,
+    incoming,
+    destinationNat: undefined,
+    sourceNat: undefined,
+    virtualServer: undefined,
+  };
+  const start: Traveller = { probability, state, steps: [] };
+  // IPv6 looks at this before any hook, IPv4 when it routes.
+  if (incoming !== undefined && packet.family === 'ipv6' && isOfLoopback(state)) stop(journey, start, LOOPBACK);
+  else if (incoming === undefined) leave(journey, pass(journey, 'output', [start]));
   else arrive(journey, pass(journey, 'prerouting', [start]));
   return journey.outcomes;
+}
+
+/** Whether a packet has a loopback address at one of its ends. */
+function isOfLoopback({ packet: { family, source, destination } }: PacketState): boolean {
+  return isLoopback({ family, text: source }) || isLoopback({ family, text: destination });
 }
 
 /** Routing decides: to a process of the node, or on to another host. */
 function arrive(journey: Journey, travellers: readonly Traveller[]): void {
   for (const each of travellers) {
-    if (journey.world.isLocal(each.state.packet.destination)) deliver(journey, pass(journey, 'input', [each]));
+    if (!journey.world.routeLocalnet && isOfLoopback(each.state)) stop(journey, each, LOOPBACK);
+    else if (journey.world.isLocal(each.state.packet.destination)) deliver(journey, pass(journey, 'input', [each]));
     else deliver(journey, pass(journey, 'postrouting', pass(journey, 'forward', [each])));
   }
 }
 
-/** What the node sent itself: also to itself it leaves and arrives, but its addresses are decided once. */
+/**
+ * What the node sent itself: also to itself it leaves and arrives, but its addresses are decided once, and the
+ * connection is still new when it arrives.
+ */
 function leave(journey: Journey, travellers: readonly Traveller[]): void {
   for (const each of travellers) {
-    const left = pass(journey, 'postrouting', [each]);
-    if (!journey.world.isLocal(each.state.packet.destination)) deliver(journey, left);
-    else deliver(journey, pass(journey, 'input', pass(journey, 'prerouting', left, DECIDED), DECIDED));
+    const { family, source, destination } = each.state.packet;
+    if (journey.world.isLocal(destination)) {
+      const looped = pass(journey, 'postrouting', [each]).map((one) => ({ ...one, state: looping(one.state) }));
+      deliver(journey, pass(journey, 'input', pass(journey, 'prerouting', looped, DECIDED), DECIDED));
+    } else if (!journey.world.routeLocalnet && isLoopback({ family, text: source })) {
+      stop(journey, each, LOOPBACK);
+    } else {
+      deliver(journey, pass(journey, 'postrouting', [each]));
+    }
   }
+}
+
+function looping(state: PacketState): PacketState {
+  return { ...state, incoming: { kind: 'named', name: 'lo' } };
 }
 
 function deliver({ outcomes }: Journey, travellers: readonly Traveller[]): void {
   for (const { probability, state, steps } of travellers) {
     const { destination, destinationPort } = state.packet;
+    const { destinationNat, sourceNat } = state;
     const fate: Fate = {
       kind: 'delivered',
       address: destination,
       port: destinationPort,
-      translated: state.destinationNat !== undefined,
-      masqueradedBy: state.masqueradedBy,
+      chosenBy: destinationNat?.by,
+      sourceNat,
     };
-    outcomes.push({ probability, fate, steps });
+    outcomes.push({ probability, fate, steps, state });
   }
+}
+
+/** The kernel itself drops a packet. */
+function stop({ outcomes }: Journey, { probability, state, steps }: Traveller, by: RuleReference): void {
+  outcomes.push({ probability, fate: { kind: 'dropped', by }, steps, state });
 }
 
 /** Types of functions that are not asked. */
@@ -149,11 +241,10 @@ const DECIDED: Without = new Set(['nat', 'ipvs']);
 
 /** Takes travellers through all functions of a hook; returns those that go on from there. */
 function pass(journey: Journey, hook: Hook, travellers: readonly Traveller[], without = NONE): readonly Traveller[] {
-  const functions = journey.functions
-    .filter((each) => each.hook === hook && !without.has(each.type))
-    .sort((a, b) => a.priority - b.priority);
   let going = travellers;
-  for (const each of functions) going = going.flatMap((traveller) => ask(journey, each, traveller));
+  for (const each of journey.functions[hook]) {
+    if (!without.has(each.type)) going = going.flatMap((traveller) => ask(journey, each, traveller));
+  }
   return going;
 }
 
@@ -165,7 +256,7 @@ function ask(journey: Journey, hookFunction: HookFunction, traveller: Traveller)
     const next: Traveller = {
       probability: times(traveller.probability, branch.probability),
       state: branch.state,
-      steps: [...traveller.steps, ...branch.steps],
+      steps: branch.steps.length === 0 ? traveller.steps : [...traveller.steps, ...branch.steps],
     };
     if (branch.verdict === 'continue') going.push(next);
     else if (branch.verdict === 'sent') sendOn(journey, next);
@@ -174,21 +265,23 @@ function ask(journey: Journey, hookFunction: HookFunction, traveller: Traveller)
   return going;
 }
 
-/** IPVS sends what it has translated as if the node had sent it, past rules that choose destinations. */
+/**
+ * IPVS sends what it has translated as if the node had sent it: all of the output hook, but neither nat, which has
+ * decided already, nor itself; then postrouting.
+ */
 function sendOn(journey: Journey, traveller: Traveller): void {
-  const sent = pass(journey, 'output', [traveller], DECIDED);
-  deliver(journey, pass(journey, 'postrouting', sent));
+  deliver(journey, pass(journey, 'postrouting', pass(journey, 'output', [traveller], DECIDED)));
 }
 
-function ended({ probability, steps }: Traveller, { verdict, steps: last }: Branch): Outcome {
-  const by = last.at(-1)?.rule ?? { chain: '', text: '' };
-  return { probability, steps, fate: verdict === 'reject' ? { kind: 'rejected', by } : { kind: 'dropped', by } };
+function ended({ probability, state, steps }: Traveller, { verdict }: Branch): Outcome & { state: PacketState } {
+  const by = steps.at(-1)?.rule ?? CONNECTION;
+  return { probability, state, steps, fate: { kind: verdict === 'reject' ? 'rejected' : 'dropped', by } };
 }
 
 /** Whether a connection's address is settled: the destination at prerouting and output, the source at the others. */
-function isDecided(hook: Hook, state: PacketState): boolean {
-  if (state.established) return true;
-  return hook === 'prerouting' || hook === 'output'
-    ? state.destinationNat !== undefined
-    : state.masqueradedBy !== undefined;
+function isDecided(hook: Hook, { established, destinationNat, sourceNat }: PacketState): boolean {
+  if (established) return true;
+  const settled: DestinationNat | SourceNat | undefined =
+    hook === 'prerouting' || hook === 'output' ? destinationNat : sourceNat;
+  return settled !== undefined;
 }
