@@ -48,6 +48,13 @@ export function rulesOfDumps(sources: readonly SourceText[], family: Family): Ke
 function addNft(functions: HookFunction[], diagnostics: Diagnostic[], source: SourceText, family: Family): void {
   const { ruleSet, diagnostics: found } = readNft(source);
   diagnostics.push(...found);
+  const others = ruleSet?.tables.filter((table) => table.foreign) ?? [];
+  if (others.length > 0) {
+    const names = others.map((table) => `${table.family} ${table.name}`).join(', ');
+    const hint = 'What they drop, accept or translate is left out of the answer.';
+    const message = `not looked into: tables ${names}.`;
+    diagnostics.push(diagnostic('foreign-rules', message, { place: { file: source.name }, hint }));
+  }
   const table = ruleSet && kubeProxyTables(ruleSet).get(family === 'ipv6' ? 'ip6' : 'ip');
   if (table !== undefined) functions.push(...nftHookFunctions(table));
 }

@@ -142,6 +142,14 @@ export const DIAGNOSTIC_CODES = {
   },
   'invalid-dump': { severity: 'error', meaning: 'a line of a dump of rules is none that the program prints' },
   'unknown-dump': { severity: 'error', meaning: 'a file is no dump of rules that is known, or several in one' },
+  'unknown-rule': {
+    severity: 'error',
+    meaning: 'trace: the packet meets a rule that is not known, or depends on something that is not known',
+  },
+  'foreign-rules': {
+    severity: 'warning',
+    meaning: 'trace: a dump has tables of nftables that are not kube-proxy’s, which are not looked into',
+  },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },

@@ -317,14 +317,14 @@ function endpointOf(at: Case, chain: string): string | undefined {
 /** The values that an expression has for a packet, one for each part; undefined where the packet has none. */
 function valuesOf(at: Case, expression: NftExpression, state: PacketState): readonly string[] | undefined {
   if (expression.kind !== 'concat') {
-    const value = valueOf(at, expression, state);
+    const value = valueFor(at, expression, state);
     return value === undefined ? undefined : [value];
   }
-  const values = expression.parts.map((part) => valueOf(at, part, state));
+  const values = expression.parts.map((part) => valueFor(at, part, state));
   return values.includes(undefined) ? undefined : values.filter((value) => value !== undefined);
 }
 
-function valueOf(at: Case, expression: NftExpression, state: PacketState): string | undefined {
+function valueFor(at: Case, expression: NftExpression, state: PacketState): string | undefined {
   const { packet } = state;
   switch (expression.kind) {
     case 'value':
@@ -400,7 +400,7 @@ function numberOf(at: Case, expression: NftExpression, state: PacketState): numb
     const result = expression.op === '&' ? left & right : expression.op === '|' ? left | right : left ^ right;
     return result >>> 0;
   }
-  const number = Number(valueOf(at, expression, state));
+  const number = Number(valueFor(at, expression, state));
   if (!Number.isInteger(number)) throw unknown(at, `${printExpression(expression)} is no number`);
   return number;
 }
@@ -503,7 +503,7 @@ function destinations(at: Case, { address, port }: NftTranslation, state: Packet
       read(textsOf(at, chosen), probability),
     );
   }
-  const host = address.kind === 'concat' ? textsOf(at, address) : [valueOf(at, address, state)];
+  const host = address.kind === 'concat' ? textsOf(at, address) : [valueFor(at, address, state)];
   if (host[0] === undefined) return [];
   const texts = host.flatMap((text) => text?.split(' . ') ?? []);
   const given = port === undefined ? [] : textsOf(at, port);
