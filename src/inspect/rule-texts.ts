@@ -1,14 +1,22 @@
 /** Texts of rules, compiled or dumped from a node, → what a packet meets in the kernel. */
 import type { Part } from '../backends/compile.js';
 import { partText } from '../backends/compile.js';
+import { parseAddresses } from '../backends/ipvs/addresses-text.js';
+import { ipvsHookFunctions } from '../backends/ipvs/evaluate.js';
+import { type IpSet, parseIpset } from '../backends/ipvs/ipset-text.js';
+import { parseIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
+import { lookupSets } from '../backends/ipvs/set-lookup.js';
 import { nftHookFunctions } from '../backends/nftables/evaluate.js';
 import { readNft } from '../backends/nftables/recognise.js';
 import { kubeProxyTables } from '../backends/nftables/rule-set.js';
 import type { HookFunction } from '../backends/packet/packet.js';
-import { recognizeDump } from '../backends/recognize.js';
+import { type DumpKind, recognizeDump } from '../backends/recognize.js';
+import { xtablesHookFunctions } from '../backends/xtables/evaluate.js';
+import { parseSetup, type SetupStep } from '../backends/xtables/setup-text.js';
+import { parseXtables, type XtablesText } from '../backends/xtables/text.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
-import type { Family } from '../net/family.js';
+import { apiNameOf, type Family } from '../net/family.js';
 
 /** What a node's kernel does with packets of one family. */
 export interface KernelRules {
@@ -25,24 +33,85 @@ export interface KernelRules {
 export function rulesOfParts(parts: readonly Part[], family: Family): KernelRules {
   const sources = parts
     .filter((part) => part.family === family)
-    .map((part): SourceText => ({ name: part.name, text: partText(part) }));
+    .map((part): SourceText => ({ name: part.name, text: partText(part) }))
+    // Without Services some parts say nothing.
+    .filter(({ text }) => text !== '');
   const rules = rulesOfDumps(sources, family);
   return { ...rules, routeLocalnet: rules.routeLocalnet ?? false };
 }
 
+/** What is found in dumps, until all of them are read. */
+interface Found {
+  readonly functions: HookFunction[];
+  readonly localAddresses: string[];
+  readonly diagnostics: Diagnostic[];
+  readonly xtables: XtablesText[];
+  readonly setup: SetupStep[];
+  readonly sets: IpSet[];
+}
+
 /** The rules of one family in dumps, whose kinds are told from their content. Dumps of the other family play no part. */
 export function rulesOfDumps(sources: readonly SourceText[], family: Family): KernelRules {
-  const functions: HookFunction[] = [];
-  const diagnostics: Diagnostic[] = [];
+  const found: Found = { functions: [], localAddresses: [], diagnostics: [], xtables: [], setup: [], sets: [] };
   for (const source of sources) {
-    const recognized = recognizeDump(source.text, source.name);
-    diagnostics.push(...recognized.diagnostics);
-    if (recognized.dump?.kind === 'nft') addNft(functions, diagnostics, source, family);
+    const { dump, diagnostics } = recognizeDump(source.text, source.name);
+    found.diagnostics.push(...diagnostics);
+    if (dump !== undefined) addDump(found, dump, source, family);
   }
+  const { functions, localAddresses, diagnostics, xtables, setup, sets } = found;
+  const lookup = lookupSets(sets);
+  // What is done before a restore belongs to one text; dumps of both variants of iptables are two.
+  const texts = xtables.length === 0 && setup.length > 0 ? [EMPTY] : xtables;
+  for (const [i, text] of texts.entries()) functions.push(...xtablesHookFunctions(text, i === 0 ? setup : [], lookup));
   if (functions.length === 0 && !hasErrors(diagnostics)) {
-    diagnostics.push(diagnostic('unknown-dump', `no dump has rules of ${family}.`));
+    diagnostics.push(diagnostic('unknown-dump', `no dump has rules of ${apiNameOf(family)}.`));
   }
-  return { functions, localAddresses: [], routeLocalnet: undefined, diagnostics };
+  const parameter = setup.find((step) => step.kind === 'parameter' && step.path === ROUTE_LOCALNET);
+  const routeLocalnet = parameter?.kind === 'parameter' ? parameter.value === '1' : undefined;
+  return { functions, localAddresses, routeLocalnet, diagnostics };
+}
+
+const ROUTE_LOCALNET = 'net/ipv4/conf/all/route_localnet';
+const EMPTY: XtablesText = { tables: [], after: [], finalNewline: true };
+
+function addDump(found: Found, dump: DumpKind, source: SourceText, family: Family): void {
+  const { text, name } = source;
+  const { diagnostics } = found;
+  switch (dump.kind) {
+    case 'nft':
+      addNft(found.functions, diagnostics, source, family);
+      break;
+    case 'xtables': {
+      if (dump.family !== undefined && dump.family !== family) return;
+      const read = parseXtables(text, name);
+      diagnostics.push(...read.diagnostics);
+      found.xtables.push(read.text);
+      break;
+    }
+    case 'setup': {
+      const read = parseSetup(text, name);
+      diagnostics.push(...read.diagnostics);
+      found.setup.push(...read.steps);
+      break;
+    }
+    case 'ipvsadm': {
+      const read = parseIpvsadm(text, name);
+      diagnostics.push(...read.diagnostics);
+      found.functions.push(...ipvsHookFunctions(read.table));
+      break;
+    }
+    case 'ipset': {
+      const read = parseIpset(text, name);
+      diagnostics.push(...read.diagnostics);
+      found.sets.push(...read.sets);
+      break;
+    }
+    case 'addresses': {
+      const read = parseAddresses(text, name);
+      diagnostics.push(...read.diagnostics);
+      found.localAddresses.push(...read.addresses.map(({ address }) => address.text));
+    }
+  }
 }
 
 function addNft(functions: HookFunction[], diagnostics: Diagnostic[], source: SourceText, family: Family): void {

@@ -1,9 +1,9 @@
 /** The flow table of the kernel tests, through the rules without a kernel: the same fates. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Fraction, oneIn, printFraction } from '../../src/backends/packet/fraction.js';
+import { type Fraction, ONE, oneIn, plus, printFraction, ZERO } from '../../src/backends/packet/fraction.js';
 import type { HookFunction, Interface } from '../../src/backends/packet/packet.js';
-import { compile, loadCluster, type ProxyMode, readConfig, readObjects } from '../../src/index.js';
+import { compile, loadCluster, type Part, type ProxyMode, partText, readConfig, readObjects } from '../../src/index.js';
 import { type KernelRules, rulesOfParts } from '../../src/inspect/rule-texts.js';
 import { type Trace, tracePacket } from '../../src/inspect/trace.js';
 import { joinHostPort } from '../../src/net/ip.js';
@@ -21,7 +21,7 @@ import {
   sources,
 } from '../kernel/places.js';
 
-const MODES: readonly ProxyMode[] = ['nftables'];
+const MODES: readonly ProxyMode[] = ['iptables', 'ipvs', 'nftables'];
 
 const { state } = loadCluster(
   readObjects([{ name: 'cluster.yaml', text: readFileSync('test/kernel/cluster.yaml', 'utf8') }]).objects,
@@ -38,31 +38,27 @@ function rulesOf(scenario: Scenario, mode: ProxyMode, family: Family): KernelRul
   });
   const { config } = readConfig({ name: 'config.yaml', text }, { mode });
   const { parts } = compile(state, { mode, config, node: 'node-a' });
-  const rules = rulesOfParts(parts, family);
+  const policed = scenario.forwardPolicy === 'DROP' ? parts.map(withDroppingForward) : parts;
+  const rules = rulesOfParts(policed, family);
   expect(rules.diagnostics).toEqual([]);
   return rules;
 }
 
-/** The policy of a FORWARD chain that is not kube-proxy's. */
+/** The same policy of FORWARD where the rules are not those of iptables: in a table of somebody else. */
 const droppingForward: HookFunction = {
   hook: 'forward',
   priority: 0,
   type: 'filter',
-  run: (state) => [
-    {
-      probability: oneIn(1),
-      state,
-      verdict: 'drop',
-      steps: [
-        {
-          hook: 'forward',
-          rule: { table: 'filter', chain: 'FORWARD', text: 'policy', line: undefined },
-          effect: 'drop',
-        },
-      ],
-    },
-  ],
+  run: (state) => {
+    const rule = { table: 'filter', chain: 'FORWARD', text: 'policy drop', line: undefined };
+    return [{ probability: ONE, state, verdict: 'drop', steps: [{ hook: 'forward', rule, effect: 'drop' }] }];
+  },
 };
+
+/** The rules in a filter table whose FORWARD chain has the policy DROP. */
+function withDroppingForward(part: Part): Part {
+  return { ...part, pieces: [partText(part).replace('*filter\n', '*filter\n:FORWARD DROP [0:0]\n')] };
+}
 
 /** node-a's interfaces, as topology.ts names them. */
 function interfaceOf(place: Place): Interface | undefined {
@@ -72,7 +68,14 @@ function interfaceOf(place: Place): Interface | undefined {
   return { kind: 'named', name: 'client' };
 }
 
-function traceFlow(rules: KernelRules, flow: Flow, family: Family, scenario: Scenario, after?: string): Trace {
+function traceFlow(
+  mode: ProxyMode,
+  rules: KernelRules,
+  flow: Flow,
+  family: Family,
+  scenario: Scenario,
+  after?: string,
+): Trace {
   const [address = ''] = sources(flow.from, family).addresses;
   const destination = flow.to[family];
   const own = new Set([
@@ -83,7 +86,8 @@ function traceFlow(rules: KernelRules, flow: Flow, family: Family, scenario: Sce
   const isLocal = (text: string) => own.has(text) || text === loopback[family] || text.startsWith('127.');
   // What the node sends to itself comes from the very address it is sent to, unless a program chooses otherwise.
   const source = interfaceOf(flow.from) === undefined && isLocal(destination) ? destination : address;
-  const functions = scenario.forwardPolicy === 'DROP' ? [...rules.functions, droppingForward] : rules.functions;
+  const isForeign = scenario.forwardPolicy === 'DROP' && mode === 'nftables';
+  const functions = isForeign ? [...rules.functions, droppingForward] : rules.functions;
   return tracePacket(functions, {
     packet: {
       family,
@@ -124,19 +128,17 @@ function fatesOf(trace: Trace, flow: Flow, family: Family): ReadonlyMap<string, 
     // A pod that gets its own address as the source, and a node that does, take it for a forgery.
     const forged = fate.sourceNat === undefined && (fate.address === own || (flow.from === 'node-b' && behindB(host)));
     if (forged) return ['lost', probability];
+    // The node sends from the address that it calls where it has that itself, as on kube-ipvs0.
     const isCalled = interfaceOf(flow.from) === undefined && flow.from !== 'localhost' && own !== flow.to[family];
-    const called = isCalled && trace.fates.length > 0 && isAddressOfIpvs(flow, family);
+    const called = isCalled && hostOf(flow.to[family]) === undefined;
     return [`${host} sees ${fate.sourceNat !== undefined ? 'node' : called ? 'called' : 'own'}`, probability];
   });
-  return new Map(entries);
+  const sums = new Map<string, Fraction>();
+  for (const [text, probability] of entries) sums.set(text, plus(sums.get(text) ?? ZERO, probability));
+  return sums;
 }
 
 const behindB = (host: HostName | undefined) => host?.startsWith('pod-b') === true;
-
-/** Whether the node has the address that a flow goes to on kube-ipvs0, where it then sends from. */
-function isAddressOfIpvs({ to }: Flow, family: Family): boolean {
-  return hostOf(to[family]) === undefined;
-}
 
 function expectedOf(fate: Fate): readonly string[] {
   if (typeof fate === 'string') return [fate];
@@ -157,7 +159,7 @@ describe.each(MODES)('mode %s', (mode) => {
     it.each(cases)('$name', ({ flow, family }) => {
       const expected = fateIn(mode, flow);
       const kernel = rules.get(family) ?? NOTHING;
-      const fates = fatesOf(traceFlow(kernel, flow, family, scenario), flow, family);
+      const fates = fatesOf(traceFlow(mode, kernel, flow, family, scenario), flow, family);
       // On its way back to node-b a packet with that node's own address as the source is lost.
       const words =
         expected === 'dropped' && flow.from === 'node-b' && fates.has('lost') ? ['lost'] : expectedOf(expected);
@@ -167,7 +169,7 @@ describe.each(MODES)('mode %s', (mode) => {
       if (typeof expected === 'string' || !expected.sticky) return;
       for (const host of Object.keys(expected.endpoints) as HostName[]) {
         const after = joinHostPort(hostAddresses[host][family], family, 8080);
-        const again = fatesOf(traceFlow(kernel, flow, family, scenario, after), flow, family);
+        const again = fatesOf(traceFlow(mode, kernel, flow, family, scenario, after), flow, family);
         expect(shareText(again)).toEqual({ [`${host} sees ${expected.endpoints[host]}`]: '1' });
       }
     });
