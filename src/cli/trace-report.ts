@@ -5,7 +5,8 @@ import type { RuleReference, Step } from '../backends/packet/packet.js';
 import type { Fate, Outcome } from '../backends/packet/walk.js';
 import type { TraceAnswer } from '../inspect/ask.js';
 import type { Surroundings } from '../inspect/ends.js';
-import { type ChainNames, chainNames, reasonOf } from '../inspect/reasons.js';
+import { reasonOf } from '../inspect/reasons.js';
+import { type ServiceNames, serviceNames } from '../inspect/service-names.js';
 import type { FateShare } from '../inspect/trace.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { joinHostPort } from '../net/ip.js';
@@ -24,8 +25,8 @@ export function traceText(shown: ShownTrace, color: boolean): string {
   const paint = (style: 'bold' | 'dim' | 'green' | 'red', text: string) =>
     color ? styleText(style, text, { validateStream: false }) : text;
   const { answer, around } = shown;
-  const names = chainNames(around.state, answer.packet.family);
-  const lines = [paint('bold', printable(headline(shown))), ''];
+  const names = serviceNames(around.state);
+  const lines = [paint('bold', printable(headline(shown, names))), ''];
   const way = mostInstructive(answer.trace.fates);
   if (way !== undefined) {
     for (const { rule, reason } of wayLines(way, names)) {
@@ -44,12 +45,13 @@ export function traceText(shown: ShownTrace, color: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-function headline({ answer: { packet, sender, target, trace }, rules }: ShownTrace): string {
+function headline({ answer: { packet, sender, trace }, rules }: ShownTrace, names: ServiceNames): string {
   const { family, protocol, source, destination, destinationPort } = packet;
   const to = protocol === 'icmp' ? destination : joinHostPort(destination, family, destinationPort);
   const from = sender.name === undefined ? source : `${source} (${sender.name})`;
-  const service = target.service === undefined ? '' : ` (${target.service})`;
-  const ways = trace.outcomes.length === 1 ? '' : `, ${trace.outcomes.length} ways`;
+  const name = names.ofDestination(packet);
+  const service = name === undefined ? '' : ` (${name})`;
+  const ways = trace.outcomes.length === 1 ? '' : `: one of ${trace.outcomes.length} ways`;
   return `${protocol} from ${from} to ${to}${service}, through ${rules}${ways}`;
 }
 
@@ -64,7 +66,7 @@ function mostInstructive(fates: readonly FateShare[]): Outcome | undefined {
 const WIDEST_CHAIN = 48;
 
 /** The rules of a way with their reasons. */
-function wayLines({ steps }: Outcome, names: ChainNames): readonly WayLine[] {
+function wayLines({ steps }: Outcome, names: ServiceNames): readonly WayLine[] {
   if (steps.length === 0) return [{ rule: 'no rule matches', reason: '' }];
   // Where all rules are in one table its name says nothing.
   const oneTable = new Set(steps.map(({ rule }) => rule.table)).size === 1;
@@ -118,8 +120,8 @@ export function traceJson(shown: ShownTrace | undefined, diagnostics: readonly D
 
 function answerJson(shown: ShownTrace): unknown {
   const { answer, around, rules } = shown;
-  const { packet, sender, target, trace } = answer;
-  const names = chainNames(around.state, packet.family);
+  const { packet, sender, trace } = answer;
+  const names = serviceNames(around.state);
   return {
     rules,
     packet: {
@@ -129,7 +131,7 @@ function answerJson(shown: ShownTrace): unknown {
       sender: sender.name,
       destination: packet.destination,
       port: packet.protocol === 'icmp' ? undefined : packet.destinationPort,
-      service: target.service,
+      service: names.ofDestination(packet),
     },
     fates: trace.fates.map(({ probability, fate, example }) => ({
       probability: printFraction(probability),
@@ -154,7 +156,7 @@ function fateJson(fate: Fate, { pods }: Surroundings): object {
   };
 }
 
-function stepJson(step: Step, names: ChainNames): object {
+function stepJson(step: Step, names: ServiceNames): object {
   const { hook, rule, effect } = step;
   const reason = reasonOf(step, names);
   return { hook, ...rule, effect, reason: reason === '' ? undefined : reason };

@@ -2,16 +2,49 @@
 
 import { type NftOwner, ownerOf } from '../backends/nftables/owners.js';
 import type { RuleReference, Step } from '../backends/packet/packet.js';
-import type { ClusterState } from '../kube/state.js';
-import type { Family } from '../net/family.js';
-
-/** What names of chains stand for, where names alone do not tell: hashes of iptables mode. */
-export type ChainNames = ReadonlyMap<string, string>;
+import { joinHostPort, parseIp } from '../net/ip.js';
+import type { ServiceNames } from './service-names.js';
 
 /** Why a rule did what it did; `''` where its own text says it all. */
-export function reasonOf({ rule, effect }: Step, names: ChainNames): string {
-  if (rule.table.endsWith(' kube-proxy')) return nftReason(rule, effect);
-  return names.get(rule.chain) ?? '';
+export function reasonOf({ rule, effect }: Step, names: ServiceNames): string {
+  if (rule.table === 'ipvs') return virtualServerReason(rule, names);
+  return rule.table.endsWith(' kube-proxy') ? nftReason(rule, effect) : xtablesReason(rule, effect, names);
+}
+
+/** `-t 10.96.0.1:80` is an address of some service port. */
+function virtualServerReason({ chain }: RuleReference, names: ServiceNames): string {
+  const [, flag = '', host = '', port = ''] = /^(-t|-u|--sctp-service) \[?([^\]]+?)\]?:(\d+)$/.exec(chain) ?? [];
+  const ip = parseIp(host);
+  const protocol = flag === '-t' ? 'tcp' : flag === '-u' ? 'udp' : 'sctp';
+  if (ip === undefined) return '';
+  const packet = { family: ip.family, protocol, source: '', sourcePort: undefined } as const;
+  const name = names.ofDestination({ ...packet, destination: ip.text, destinationPort: Number(port) });
+  return name === undefined ? '' : `virtual server of ${joinHostPort(ip.text, ip.family, Number(port))}: ${name}`;
+}
+
+/** kube-proxy's rules carry comments, unless there are very many endpoints; names of chains tell the rest. */
+function xtablesReason({ chain, text }: RuleReference, effect: string, names: ServiceNames): string {
+  const [, quoted, word] = /--comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(text) ?? [];
+  const comment = quoted ?? word ?? '';
+  const [, told] = /^([a-z0-9.-]+\/[a-z0-9.:-]+)/.exec(comment) ?? [];
+  const name = names.ofChain(chain) ?? told;
+  const [, kind = ''] = /^KUBE-(SVC|SVL|EXT|SEP|FW)-/.exec(chain) ?? [];
+  if (name === undefined) return comment;
+  if (effect.includes('jump KUBE-SEP-')) {
+    const policy = kind === 'SVL' ? 'Local' : 'Cluster';
+    return text.includes(' --rcheck ')
+      ? `an endpoint of ${name} that the client had before`
+      : `the endpoints of ${name} under policy ${policy}`;
+  }
+  if (kind === 'SVC' && effect.endsWith('KUBE-MARK-MASQ')) {
+    return `cluster IP of ${name}, from outside the pods: replies must come back through this node`;
+  }
+  if (kind === 'SEP') {
+    return effect.includes('KUBE-MARK-MASQ')
+      ? 'a pod reaches itself: it must not see its own address'
+      : `endpoint of ${name}`;
+  }
+  return comment === '' ? name : comment;
 }
 
 function servicePort({ namespace, service, portName }: NftOwner): string {
@@ -72,9 +105,4 @@ function ownReason(owner: NftOwner, effect: string): string {
     default:
       return `endpoint ${owner.endpoint ?? ''} of ${name}`;
   }
-}
-
-/** The names of chains that are hashes, of the Services that are given; made when it is first asked for one. */
-export function chainNames(_state: ClusterState, _family: Family): ChainNames {
-  return new Map();
 }
