@@ -22,7 +22,7 @@ export interface PodEnvironment {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** The Service whose variables every Pod gets. */
+/** The Service whose variables every Pod gets, as programs find the API server by them. */
 const KUBERNETES = 'default/kubernetes';
 
 /**
@@ -60,17 +60,19 @@ export function podEnvironment(state: ClusterState, pod: Pod): PodEnvironment {
   return { variables: [...variables.values()].sort((a, b) => compareBytes(a.name, b.name)), diagnostics };
 }
 
-/** Services that can have variables in a Pod, by key. */
+/**
+ * Services that can have variables in a Pod, by name. A Service `kubernetes` of the Pod's own namespace stands in for
+ * the one of all Pods.
+ */
 function servicesFor(state: ClusterState, pod: Pod): readonly Service[] {
-  return [...state.services]
-    .filter(
-      ([key, { service }]) =>
-        !service.headless &&
-        service.type !== 'ExternalName' &&
-        (key === KUBERNETES || (pod.enableServiceLinks && service.namespace === pod.namespace)),
-    )
-    .sort(([a], [b]) => compareBytes(a, b))
-    .map(([, { service }]) => service);
+  const services = [...state.services.values()]
+    .map(({ service }) => service)
+    .filter((service) => !service.headless && service.type !== 'ExternalName');
+  const own = services.filter((service) => pod.enableServiceLinks && service.namespace === pod.namespace);
+  const kubernetes = services.filter(
+    (service) => serviceKey(service) === KUBERNETES && !own.some(({ name }) => name === service.name),
+  );
+  return [...own, ...kubernetes].sort((a, b) => compareBytes(a.name, b.name));
 }
 
 /** The variables of one Service. The address stands as it was written, but it was checked to be one. */
