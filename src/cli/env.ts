@@ -73,7 +73,7 @@ function findPod(
   const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
   if (found.length > 1) {
     const namespaces = found.map((pod) => pod.namespace).sort(compareBytes);
-    const message = `there is a Pod ${show(flags.pod)} in ${someOf(namespaces)}.`;
+    const message = `there is a Pod ${show(flags.pod)} in the namespaces ${someOf(namespaces)}.`;
     diagnostics.push(diagnostic('unknown-pod', message, { hint: 'Choose one with -n.' }));
   } else {
     const message = `there is no Pod ${show(flags.pod)}${where}.`;
@@ -87,7 +87,9 @@ function candidates(pods: readonly Pod[], flags: EnvFlags): string {
   const simulate = flags.simulate ? '' : ' --simulate adds those that workloads make.';
   const alike = pods.filter(({ name }) => name.includes(flags.pod) || flags.pod.includes(name));
   const names = (alike.length > 0 ? alike : pods).map((pod) => `${pod.namespace}/${pod.name}`).sort(compareBytes);
-  return names.length === 0 ? `There are no Pods here.${simulate}` : `There is ${someOf(names)}.${simulate}`;
+  return names.length === 0
+    ? `There are no Pods here.${simulate}`
+    : `${alike.length > 0 ? 'Like it' : 'Here'}: ${someOf(names)}.${simulate}`;
 }
 
 function someOf(names: readonly string[]): string {

@@ -123,7 +123,7 @@ function checkService({ service, slices }: ServiceEntry, diagnostics: Diagnostic
   const about = { object: `Service ${serviceKey(service)}`, origin: service.origin };
   if (service.type === 'ExternalName') {
     if (parseIp(service.externalName ?? '') === undefined) return;
-    const message = `externalName ${service.externalName} is an address, so there is no record of it.`;
+    const message = `${service.externalName} is an address, so there is no record of it.`;
     const hint = 'For an address use a headless Service with an EndpointSlice.';
     diagnostics.push(diagnostic('external-name-address', message, { ...about, path: ['spec', 'externalName'], hint }));
   } else if (!service.headless) {

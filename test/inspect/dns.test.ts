@@ -1,5 +1,6 @@
 /** The zones of Services: what they answer, and that they are sound zones. */
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import {
@@ -70,7 +71,7 @@ describe('the zones of names.yaml', () => {
   it('say what has no name, and why', () => {
     expect(diagnostics.map((each) => `${each.severity} ${each.object}: ${each.message} [${each.code}]`)).toEqual([
       'note Service shop/idle: no ready endpoint, so no name in DNS. [no-dns-records]',
-      'warning Service shop/old-db: externalName 192.0.2.5 is an address, so there is no record of it. [external-name-address]',
+      'warning Service shop/old-db: 192.0.2.5 is an address, so there is no record of it. [external-name-address]',
     ]);
   });
 
@@ -269,4 +270,9 @@ describe('single cases', () => {
       'fd00-10-244-1--7.shop.pod.cluster.local. 30 IN AAAA fd00:10:244:1::7\n',
     ]);
   });
+});
+
+it('the documents tell how many questions there are', () => {
+  expect(readFileSync('docs/dns.md', 'utf8')).toContain(`lists ${QUERIES.length} questions`);
+  expect(readFileSync('README.md', 'utf8')).toContain(`is asked ${QUERIES.length} questions`);
 });

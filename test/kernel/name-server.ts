@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** How dig prints an answer. */
-export interface Answer {
+interface Answer {
   readonly status: string;
   /** From the server that is responsible for the name. */
   readonly authoritative: boolean;
