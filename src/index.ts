@@ -7,6 +7,7 @@ export {
   type Part,
   partText,
 } from './backends/compile.js';
+export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';

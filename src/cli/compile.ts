@@ -17,6 +17,7 @@ export interface CompileFlags extends ClusterFlags {
   readonly outputDir?: string;
   readonly part?: readonly string[];
   readonly output: 'text' | 'json';
+  readonly notes: boolean;
 }
 
 /** Everything that one run has found out. */
@@ -46,7 +47,8 @@ function compileInputs(flags: CompileFlags, io: Io): Outcome {
   if (missing.length > 0) return { ...configuration, parts: [], diagnostics: missing };
   const { state, mode, config, diagnostics, sources } = readCluster(flags, configuration, io);
   if (hasErrors(diagnostics)) return { mode, parts: [], diagnostics, sources };
-  const compiled = compile(state, { mode, config, node: flags.node, family: flags.family });
+  const { node, family, notes } = flags;
+  const compiled = compile(state, { mode, config, node, family, notes });
   return { mode, parts: compiled.parts, diagnostics: [...diagnostics, ...compiled.diagnostics], sources };
 }
 

@@ -94,6 +94,7 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
         'which parts to print (default: iptables: rules; nftables: nft; ipvs: all)',
       ).choices(PART_CHOICES),
     )
+    .option('--notes', 'say what the other modes would do differently for these Services', false)
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
   addProxyFlags(compile);
   compile.action(async (options) => {

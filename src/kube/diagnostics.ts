@@ -29,6 +29,10 @@ export interface Diagnostic {
   readonly severity: Severity;
   /** Kind, namespace and name: `Service shop/web`. */
   readonly object?: string | undefined;
+  /** Instead of `object` all objects that it is about, where there may be many; all of one kind. */
+  readonly objects?: readonly string[] | undefined;
+  /** Which of the things that the code stands for: for `mode-difference` the code of the difference. */
+  readonly topic?: string | undefined;
   /** The field that it is about, inside the object. */
   readonly path?: FieldPath | undefined;
   /** The object's origin, from which the line is found on demand. */
@@ -121,6 +125,8 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
+  'no-node-port-address': { severity: 'warning', meaning: 'node ports answer on no address of the node that is known' },
+  'ipset-full': { severity: 'warning', meaning: 'mode ipvs: a set would have more entries than ipset takes' },
   'nft-comment-cut': {
     severity: 'note',
     meaning: 'a comment is cut to the 128 bytes that nft takes; kube-proxy does not, and its text does not load',
@@ -145,6 +151,10 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the Service default/kubernetes, whose variables every Pod gets, is not among the objects',
   },
   'env-conflict': { severity: 'warning', meaning: 'two Services set one environment variable' },
+  'mode-difference': {
+    severity: 'note',
+    meaning: '--notes: something that the modes of kube-proxy do differently for the Services at hand',
+  },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },

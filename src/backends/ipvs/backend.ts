@@ -1,7 +1,8 @@
 /** IPVS mode: virtual servers, the sets and rules around them, and the addresses that make the kernel take packets in. */
 
 import type { IpvsConfig } from '../../kube/config.js';
-import type { Diagnostic } from '../../kube/diagnostics.js';
+import { type Diagnostic, diagnostic } from '../../kube/diagnostics.js';
+import type { Family } from '../../net/family.js';
 import { compareBytes } from '../../net/text.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Backend, Lowered } from '../backend.js';
@@ -9,7 +10,7 @@ import { claimConflict } from '../claims.js';
 import { createLowering } from '../fragments.js';
 import { type Fragment, lowerServicePort, type VirtualServer } from './fragment.js';
 import { rulesText } from './rules.js';
-import { ipsetText, setContents, sortedOnce } from './sets.js';
+import { ipsetText, MOST_ENTRIES, type SetContents, type SetKey, setContents, setName, sortedOnce } from './sets.js';
 import { setupText } from './setup.js';
 
 export const ipvsBackend: Backend = {
@@ -38,8 +39,19 @@ function assemble({ node }: NodePlan, fragments: readonly Fragment[]): Lowered {
       addresses: addresses.map((address) => `${address}\n`),
       setup: [setupText(node)],
     },
-    diagnostics,
+    diagnostics: [...diagnostics, ...overfullSets(sets, node.family)],
   };
+}
+
+/** kube-proxy makes its sets as they are, however many entries it has for them. */
+function overfullSets(sets: SetContents, family: Family): readonly Diagnostic[] {
+  return Object.entries(sets).flatMap(([key, entries]) => {
+    if (entries.length <= MOST_ENTRIES) return [];
+    const name = setName(key as SetKey, family);
+    const message = `set ${name} would have ${entries.length} entries, but it takes ${MOST_ENTRIES}.`;
+    const hint = 'The part ipset does not load, and kube-proxy leaves the rest out: nftables mode has no such limit.';
+    return diagnostic('ipset-full', message, { hint });
+  });
 }
 
 /**
