@@ -76,7 +76,7 @@ export function serviceRecords({ service, slices }: ServiceEntry, domain: Domain
     ...[...groupBy(targets, portLabels)].flatMap(([labels, group]) =>
       labels === '' ? [] : services(`${labels}.${name}`, group, 'specification'),
     ),
-    // Peers look each other up by the SRV records of the bare name (peer-finder), which the specification does not ask for.
+    // Peers find each other by SRV of the bare name (peer-finder), which the specification does not ask for.
     ...services(name, targets, 'coredns'),
     ...endpoints.map((each) => address(each.host, each.family, each.address, endpointSource)),
     ...[...groupBy(endpointTargets, ({ host }) => host)].flatMap(([host, group]) => services(host, group, 'coredns')),

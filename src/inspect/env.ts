@@ -51,7 +51,9 @@ export function podEnvironment(state: ClusterState, pod: Pod): PodEnvironment {
     for (const [name, value] of variablesOf(service, address)) {
       const other = variables.get(name);
       if (other !== undefined) {
-        const message = `it sets ${name} to ${value}, and Service ${other.service} sets it to ${other.value}; which counts is left to chance.`;
+        const message =
+          `it sets ${name} to ${value}, and Service ${other.service} sets it to ${other.value}; ` +
+          'which counts is left to chance.';
         diagnostics.push(diagnostic('env-conflict', message, { ...about, hint: 'Rename one of the Services.' }));
       }
       variables.set(name, { name, value, service: serviceKey(service) });
