@@ -133,7 +133,7 @@ export const DIAGNOSTIC_CODES = {
   },
   'nft-name-quoted': {
     severity: 'note',
-    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load',
+    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load or names another',
   },
   'no-dns-records': { severity: 'note', meaning: 'a headless Service has no ready endpoint, so DNS does not know it' },
   'unready-not-published': {

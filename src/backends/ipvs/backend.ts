@@ -63,26 +63,30 @@ function chooseServers(fragments: readonly Fragment[]): {
   readonly diagnostics: readonly Diagnostic[];
 } {
   const chosen = new Map<string, VirtualServer>();
-  const diagnostics: Diagnostic[] = [];
+  const displaced: VirtualServer[] = [];
   for (const { virtualServers } of fragments) {
     for (const server of virtualServers) {
       const holder = chosen.get(server.service);
-      const wins = holder === undefined || holder.plan === server.plan || (holder.empty && !server.empty);
-      if (wins) chosen.set(server.service, server);
-      if (holder === undefined || holder.plan === server.plan) continue;
-      // Where no node port is involved the clash was seen when the objects were read.
-      if (holder.kind !== 'node port' && server.kind !== 'node port') continue;
-      const [winner, loser] = wins ? [server, holder] : [holder, server];
-      diagnostics.push(
-        claimConflict(
-          winner.plan,
-          loser.plan,
-          `${loser.kind} ${loser.service.replace(/^\S+ /, '')} (${loser.plan.protocol})`,
-        ),
-      );
+      if (holder === undefined || holder.plan === server.plan) {
+        chosen.set(server.service, server);
+      } else if (holder.empty && !server.empty) {
+        chosen.set(server.service, server);
+        displaced.push(holder);
+      } else {
+        displaced.push(server);
+      }
     }
   }
-  return { virtualServers: [...chosen.values()].sort((a, b) => compareBytes(a.service, b.service)), diagnostics };
+  return {
+    virtualServers: [...chosen.values()].sort((a, b) => compareBytes(a.service, b.service)),
+    diagnostics: displaced.flatMap((loser) => {
+      const winner = chosen.get(loser.service);
+      // Where no node port is involved the clash was seen when the objects were read.
+      if (winner === undefined || (winner.kind !== 'node port' && loser.kind !== 'node port')) return [];
+      const what = `${loser.kind} ${loser.service.replace(/^\S+ /, '')} (${loser.plan.protocol})`;
+      return claimConflict(winner.plan, loser.plan, what);
+    }),
+  };
 }
 
 /** Sets the kernel's timeouts if one is configured: whole seconds, 0 leaves what there is. */
