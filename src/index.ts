@@ -60,6 +60,9 @@ export type {
   NftVerdict,
   NftVerdicts,
 } from './backends/nftables/statements.js';
+export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
+export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
+export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
@@ -82,6 +85,7 @@ export { type LoadedCluster, loadCluster, located } from './kube/load.js';
 export { placeDiagnostics } from './kube/locate.js';
 export type { Node } from './kube/node.js';
 export type { LocatedObject, RawObject, SourceText } from './kube/objects.js';
+export { type Pod, readPods } from './kube/pod.js';
 export { readObjects } from './kube/read.js';
 export type { Service, ServicePort, ServiceType, TrafficPolicy } from './kube/service.js';
 export type { ServiceCIDR } from './kube/service-cidr.js';
