@@ -4,5 +4,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   // The examples import the package by its name, as its users do.
   resolve: { alias: { kuberules: fileURLToPath(new URL('./src/index.ts', import.meta.url)) } },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000 },
+  // Files share their workers: a third of the time went into starting anew for each, and pure code keeps nothing.
+  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, isolate: false },
 });

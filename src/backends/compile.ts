@@ -2,12 +2,14 @@
 import { DEFAULT_CONFIG, type ProxyConfig, type ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import type { ClusterState } from '../kube/state.js';
-import type { Family } from '../net/family.js';
+import { apiNameOf, type Family } from '../net/family.js';
+import { isLoopback } from '../net/ip.js';
 import { chooseNode, familiesOf } from '../plan/choose-node.js';
 import { createPlanner, type NodePlan, type PlanSettings } from '../plan/plan.js';
 import type { Backend } from './backend.js';
 import { iptablesBackend } from './iptables/backend.js';
 import { ipvsBackend } from './ipvs/backend.js';
+import { modeNotes } from './mode-notes.js';
 import { nftablesBackend } from './nftables/backend.js';
 
 /** One text of a backend. */
@@ -36,6 +38,8 @@ export interface CompileOptions {
   readonly node?: string | undefined;
   /** Only this family, whatever addresses the node has. */
   readonly family?: Family | undefined;
+  /** Whether to note what the other modes do differently for these Services. */
+  readonly notes?: boolean | undefined;
 }
 
 /** The texts, and what is to be said about them; no parts where there is an error. */
@@ -46,7 +50,7 @@ export interface Compiled {
 }
 
 /** The whole text of a part. */
-export function partText(part: Part): string {
+export function partText(part: Pick<Part, 'pieces'>): string {
   return part.pieces.join('');
 }
 
@@ -60,11 +64,13 @@ export function compile(state: ClusterState, options: CompileOptions = {}): Comp
   const { node, diagnostics } = chooseNode(state, options.node, config);
   if (node === undefined) return { mode, parts: [], diagnostics };
   const families = options.family === undefined ? familiesOf(node, state, config) : [options.family];
-  const compiled = families.map((family) => createCompiler({ node, family, mode, config })(state));
+  const runs = families.map((family) => createPasses({ node, family, mode, config })(state));
+  const plans = runs.map(({ plan }) => plan);
+  const notes = options.notes ? modeNotes(plans, node, config) : [];
   return {
     mode,
-    parts: compiled.flatMap(({ parts }) => parts),
-    diagnostics: [...diagnostics, ...compiled.flatMap((each) => each.diagnostics)],
+    parts: runs.flatMap(({ compiled }) => compiled.parts),
+    diagnostics: [...diagnostics, ...runs.flatMap(({ compiled }) => compiled.diagnostics), ...notes],
   };
 }
 
@@ -78,20 +84,27 @@ export function modeOf(asked: ProxyMode | undefined, config: ProxyConfig): Proxy
  * Services that changed. The node is part of the settings: when it changes, make a new compiler.
  */
 export function createCompiler(settings: PlanSettings): (state: ClusterState) => Compiled {
+  const run = createPasses(settings);
+  return (state) => run(state).compiled;
+}
+
+/** The passes of one family: the texts, and the plan that they come from. */
+function createPasses(settings: PlanSettings): (state: ClusterState) => { compiled: Compiled; plan: NodePlan } {
   const { family, mode } = settings;
-  const plan = createPlanner(settings);
+  const planner = createPlanner(settings);
   const backend = BACKENDS[mode];
   const lower = backend.create();
   return (state) => {
-    const nodePlan = plan(state);
-    const { texts, diagnostics } = lower(nodePlan);
+    const plan = planner(state);
+    const { texts, diagnostics } = lower(plan);
     const part = (name: string): Part => ({
       name: `${mode}.${family}.${name}`,
       family,
       part: name,
       pieces: texts[name] ?? [],
     });
-    return { mode, parts: backend.parts.map(part), diagnostics: [...contradictions(nodePlan), ...diagnostics] };
+    const said = [...contradictions(plan), ...unreachableNodePorts(plan), ...diagnostics];
+    return { compiled: { mode, parts: backend.parts.map(part), diagnostics: said }, plan };
   };
 }
 
@@ -102,4 +115,26 @@ function contradictions({ contradictory }: NodePlan): readonly Diagnostic[] {
     const hint = 'kube-proxy picks one by chance; here the last by name counts that has it not terminating.';
     return diagnostic('endpoint-conflict', message, { object: `Service ${namespace}/${service}`, hint });
   });
+}
+
+/** Node ports that answer nowhere, as far as the node's addresses are known. */
+function unreachableNodePorts({ node, mode, servicePorts }: NodePlan): readonly Diagnostic[] {
+  const { all, local } = node.nodePortAddresses;
+  const { family } = node;
+  const answered = local.some((text) => node.localhostNodePorts || !isLoopback({ family, text }));
+  // Only IPVS needs to know every address: a virtual server has one.
+  const somewhere = all ? mode !== 'ipvs' || node.hostAddresses.length > 0 : answered;
+  const services = servicePorts.filter(({ nodePort }) => nodePort !== undefined);
+  if (somewhere || services.length === 0) return [];
+  const objects = [...new Set(services.map(({ namespace, service }) => `Service ${namespace}/${service}`))];
+  const [message, hint] = all
+    ? [
+        `no ${apiNameOf(family)} address of the node is known, so IPVS has no virtual server for node ports.`,
+        'Give its Node object.',
+      ]
+    : [
+        `nodePortAddresses covers no known ${apiNameOf(family)} address of the node, so node ports answer nowhere.`,
+        undefined,
+      ];
+  return [diagnostic('no-node-port-address', message, { objects, hint })];
 }

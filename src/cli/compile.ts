@@ -2,15 +2,13 @@
 import { BACKENDS, type Compiled, compile, type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
-import { show } from '../kube/fields.js';
 import { placeDiagnostics } from '../kube/locate.js';
 import type { SourceText } from '../kube/objects.js';
 import type { Family } from '../net/family.js';
 import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
-import { reason } from './input.js';
 import type { Io } from './io.js';
-import { printedParts, writeParts, writePieces } from './output.js';
+import { printedParts, writeFolder, writePieces } from './output.js';
 import { diagnosticJson, printDiagnostics } from './report.js';
 
 /** The command's options as commander gives them. */
@@ -19,6 +17,7 @@ export interface CompileFlags extends ClusterFlags {
   readonly outputDir?: string;
   readonly part?: readonly string[];
   readonly output: 'text' | 'json';
+  readonly notes: boolean;
 }
 
 /** Everything that one run has found out. */
@@ -48,7 +47,8 @@ function compileInputs(flags: CompileFlags, io: Io): Outcome {
   if (missing.length > 0) return { ...configuration, parts: [], diagnostics: missing };
   const { state, mode, config, diagnostics, sources } = readCluster(flags, configuration, io);
   if (hasErrors(diagnostics)) return { mode, parts: [], diagnostics, sources };
-  const compiled = compile(state, { mode, config, node: flags.node, family: flags.family });
+  const { node, family, notes } = flags;
+  const compiled = compile(state, { mode, config, node, family, notes });
   return { mode, parts: compiled.parts, diagnostics: [...diagnostics, ...compiled.diagnostics], sources };
 }
 
@@ -76,14 +76,4 @@ function jsonText(parts: readonly Part[], diagnostics: readonly Diagnostic[]): s
     diagnostics: diagnostics.map(diagnosticJson),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;
-}
-
-/** Writes the parts; returns why that could not be. */
-function writeFolder(folder: string, parts: readonly Part[]): readonly Diagnostic[] {
-  try {
-    writeParts(folder, parts);
-    return [];
-  } catch (error) {
-    return [diagnostic('unwritable-output', `${show(folder)} cannot be written: ${reason(error)}`)];
-  }
 }

@@ -1,10 +1,13 @@
 /** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { PROXY_MODES } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
+import { addDns } from './dns-command.js';
+import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
 import { type Io, OutputError } from './io.js';
+import { addObjectOptions } from './object-options.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
 import { version } from './version.js';
@@ -66,6 +69,8 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
     })
     .exitOverride();
   addCompile(program, io, exit);
+  addDns(program, io, exit);
+  addEnv(program, io, exit);
   return program;
 }
 
@@ -89,6 +94,7 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
         'which parts to print (default: iptables: rules; nftables: nft; ipvs: all)',
       ).choices(PART_CHOICES),
     )
+    .option('--notes', 'say what the other modes would do differently for these Services', false)
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
   addProxyFlags(compile);
   compile.action(async (options) => {
@@ -97,25 +103,10 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
   });
 }
 
-/** The options of every command that reads a cluster; see ClusterFlags. */
+/** The options of every command that compiles a cluster; see ClusterFlags. */
 function addClusterOptions(command: Command): void {
-  command
-    .requiredOption(
-      '-f, --filename <FILE...>',
-      'a file, a folder of .yaml, .yml and .json files, or - for standard input',
-    )
-    .option('-R, --recursive', 'read folders inside folders too', false)
-    .option('-n, --namespace <NAME>', 'only objects of this namespace')
+  addObjectOptions(command)
     .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(PROXY_MODES))
     .option('--config <FILE>', 'a KubeProxyConfiguration file')
-    .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)')
-    .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)
-    .option('--service-cluster-ip-range <CIDR>', 'with --simulate: where cluster IPs come from')
-    .option('--service-node-port-range <RANGE>', 'with --simulate: where node ports come from')
-    .option('--simulate-nodes <N>', 'with --simulate: how many nodes to invent when no Node is given', wholeNumber);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^([1-9][0-9]{0,2}|1000)$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 1000.');
-  return Number(text);
+    .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)');
 }

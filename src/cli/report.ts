@@ -3,6 +3,9 @@ import { styleText } from 'node:util';
 import { type Diagnostic, printPath, type Severity } from '../kube/diagnostics.js';
 import type { Io } from './io.js';
 
+/** How many objects of one diagnostic are named before the rest is only counted. */
+const MOST_OBJECTS = 3;
+
 /** How many diagnostics of one code are printed before the rest is only counted. */
 const MOST_OF_A_CODE = 20;
 
@@ -20,14 +23,15 @@ export function diagnosticLines(diagnostics: readonly Diagnostic[], color: boole
   const counts = new Map<string, number>();
   const lines: string[] = [];
   for (const each of ordered) {
-    const count = (counts.get(each.code) ?? 0) + 1;
-    counts.set(each.code, count);
+    const tag = tagOf(each);
+    const count = (counts.get(tag) ?? 0) + 1;
+    counts.set(tag, count);
     // What was allocated is the answer to a question; everything else tells its story in a few lines.
     if (count <= MOST_OF_A_CODE || each.code === 'simulated') lines.push(printDiagnostic(each, color));
   }
-  for (const [code, count] of counts) {
-    if (count > MOST_OF_A_CODE && code !== 'simulated') {
-      lines.push(`... and ${count - MOST_OF_A_CODE} more [${code}] (all of them with --output json)`);
+  for (const [tag, count] of counts) {
+    if (count > MOST_OF_A_CODE && tag !== 'simulated') {
+      lines.push(`... and ${count - MOST_OF_A_CODE} more [${tag}] (all of them with --output json)`);
     }
   }
   return lines;
@@ -35,16 +39,30 @@ export function diagnosticLines(diagnostics: readonly Diagnostic[], color: boole
 
 /** `objects.yaml:12: error: Service shop/web: spec.ports[0].port: 0 is no port. Write … [invalid-port]` */
 export function printDiagnostic(each: Diagnostic, color: boolean): string {
-  const { place, severity, object, path } = each;
+  const { place, severity, path } = each;
   const paint = (style: 'bold' | 'dim' | 'red' | 'yellow' | 'cyan', text: string) =>
     color ? styleText(style, printable(text), { validateStream: false }) : printable(text);
   const file = place?.file ?? each.origin?.file;
   const where = file === undefined ? '' : `${file}${place?.line === undefined ? '' : `:${place.line}`}: `;
+  const object = objectsText(each);
   const about = object === undefined ? '' : `${object}: `;
   const field = path === undefined || path.length === 0 ? '' : `${printPath(path)}: `;
   const hint = each.hint === undefined ? '' : ` ${each.hint}`;
   const text = printable(`${about}${field}${each.message}${hint}`);
-  return `${paint('bold', where)}${paint(COLORS[severity], `${severity}:`)} ${text} ${paint('dim', `[${each.code}]`)}`;
+  return `${paint('bold', where)}${paint(COLORS[severity], `${severity}:`)} ${text} ${paint('dim', `[${tagOf(each)}]`)}`;
+}
+
+/** What stands in brackets: the code, and the topic where there is one. */
+function tagOf({ code, topic }: Diagnostic): string {
+  return topic === undefined ? code : `${code}: ${topic}`;
+}
+
+/** `Service shop/web`, or of many `Service shop/web, shop/cart, shop/pay and 12 more`. */
+function objectsText({ object, objects = [] }: Diagnostic): string | undefined {
+  if (objects.length === 0) return object;
+  const named = objects.slice(0, MOST_OBJECTS).map((each, i) => (i === 0 ? each : each.replace(/^\S+ /, '')));
+  const more = objects.length - named.length;
+  return more === 0 ? named.join(', ') : `${named.join(', ')} and ${more} more`;
 }
 
 /** Names of files and keys of mappings are anybody's; nothing but printable text reaches the terminal. */
@@ -54,11 +72,13 @@ export function printable(text: string): string {
 
 /** A diagnostic as it is printed by `--output json`. */
 export function diagnosticJson(each: Diagnostic): unknown {
-  const { code, severity, object, path, place, origin, message, hint } = each;
+  const { code, topic, severity, object, objects, path, place, origin, message, hint } = each;
   return {
     code,
+    topic,
     severity,
     object,
+    objects,
     path: path && printPath(path),
     file: place?.file ?? origin?.file,
     line: place?.line,

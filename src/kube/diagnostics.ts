@@ -29,6 +29,10 @@ export interface Diagnostic {
   readonly severity: Severity;
   /** Kind, namespace and name: `Service shop/web`. */
   readonly object?: string | undefined;
+  /** Instead of `object` all objects that it is about, where there may be many; all of one kind. */
+  readonly objects?: readonly string[] | undefined;
+  /** Which of the things that the code stands for: for `mode-difference` the code of the difference. */
+  readonly topic?: string | undefined;
   /** The field that it is about, inside the object. */
   readonly path?: FieldPath | undefined;
   /** The object's origin, from which the line is found on demand. */
@@ -100,7 +104,10 @@ export const DIAGNOSTIC_CODES = {
   'orphan-slice': { severity: 'warning', meaning: 'an EndpointSlice names no Service' },
   'endpoints-mirrored': { severity: 'note', meaning: 'an Endpoints object was turned into EndpointSlices' },
   'endpoints-ignored': { severity: 'note', meaning: 'an Endpoints object is not used' },
-  'no-cluster-ip': { severity: 'warning', meaning: 'a Service has no cluster IP yet, so it has no rules' },
+  'no-cluster-ip': {
+    severity: 'warning',
+    meaning: 'a Service has no cluster IP yet, so it has no rules, names or variables',
+  },
   'no-endpoint-slices': {
     severity: 'note',
     meaning: 'a Service with a selector has no EndpointSlices, so its traffic is rejected',
@@ -118,16 +125,40 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
+  'no-node-port-address': { severity: 'warning', meaning: 'node ports answer on no address of the node that is known' },
+  'ipset-full': { severity: 'warning', meaning: 'mode ipvs: a set would have more entries than ipset takes' },
   'nft-comment-cut': {
     severity: 'note',
     meaning: 'a comment is cut to the 128 bytes that nft takes; kube-proxy does not, and its text does not load',
   },
   'nft-name-quoted': {
     severity: 'note',
-    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load',
+    meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load or names another',
   },
-  'invalid-dump': { severity: 'error', meaning: 'a line of a dump of rules is none that the program prints' },
-  'unknown-dump': { severity: 'error', meaning: 'a file is no dump of rules that is known, or several in one' },
+  'no-dns-records': { severity: 'note', meaning: 'a headless Service has no ready endpoint, so DNS does not know it' },
+  'unready-not-published': {
+    severity: 'note',
+    meaning: 'a Service publishes endpoints that are not ready, but its EndpointSlices were not written so',
+  },
+  'external-name-address': {
+    severity: 'warning',
+    meaning: 'an ExternalName is an IP address, for which DNS has no records',
+  },
+  'invalid-dns-name': { severity: 'warning', meaning: 'a DNS name that no server could load is left out' },
+  'unknown-pod': { severity: 'error', meaning: 'the Pod is not among the objects, or in several namespaces' },
+  'no-kubernetes-service': {
+    severity: 'note',
+    meaning: 'the Service default/kubernetes, whose variables every Pod gets, is not among the objects',
+  },
+  'env-conflict': { severity: 'warning', meaning: 'two Services set one environment variable' },
+  'mode-difference': {
+    severity: 'note',
+    meaning: '--notes: something that the modes of kube-proxy do differently for the Services at hand',
+  },
+  'unreadable-rules': {
+    severity: 'error',
+    meaning: 'a text of rules (a dump of a node, a script) is broken, cut off, or of no known kind',
+  },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },

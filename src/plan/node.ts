@@ -124,8 +124,8 @@ function coversLoopback(cidr: Cidr): boolean {
 
 function primaryCidrs(node: Node, family: Family, config: ProxyConfig): readonly Cidr[] {
   const nodeIP = nodeIPOf(node, family, config);
-  // A node address that is not known is the loopback address, which is no entry; a bindAddress was asked for.
-  if (isLoopback(nodeIP) && config.bindAddress?.text !== nodeIP.text) return [];
+  // Where no address is known the loopback address stands in, and kube-proxy makes no entry of that.
+  if (isLoopback(nodeIP)) return [];
   const cidr = parseCidr(`${nodeIP.text}/${family === 'ipv4' ? 32 : 128}`);
   return cidr === undefined ? [] : [cidr];
 }

@@ -6,7 +6,7 @@ import type { Host } from './host.js';
 import { programsOf, type Variant } from './iptables.js';
 
 /** Whether a program is in PATH (with the folders that a root shell has). */
-function hasProgram(name: string): boolean {
+export function hasProgram(name: string): boolean {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => {
     try {
@@ -29,6 +29,12 @@ export function kernelTestsUnavailable(): string | undefined {
     return `the kernel refuses a network namespace: ${error instanceof Error ? error.message.trim() : String(error)}`;
   }
   return undefined;
+}
+
+/** Why the name server's suite cannot run, or undefined. */
+export function nameServerUnavailable(): string | undefined {
+  const missing = ['named', 'named-checkzone', 'dig', 'setpriv', 'nsenter'].filter((program) => !hasProgram(program));
+  return missing.length === 0 ? undefined : `missing programs: ${missing.join(', ')} (scripts/test installs them)`;
 }
 
 /** Why a variant of iptables cannot be tested, or undefined. `host` is any host; nothing is left in it. */

@@ -47,7 +47,8 @@ function part(texts: Texts, family: Family, name: 'setup' | 'rules'): string {
   return text;
 }
 
-const cluster = fileURLToPath(new URL('./cluster.yaml', import.meta.url));
+/** The cluster of the traffic tests. */
+export const clusterFile = fileURLToPath(new URL('./cluster.yaml', import.meta.url));
 const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 /** Compiles cluster.yaml for node-a under a configuration, by the command line as a user would. */
@@ -61,7 +62,8 @@ export function compileCluster(mode: ProxyMode, config: Readonly<Record<string, 
       JSON.stringify({ apiVersion: 'kubeproxy.config.k8s.io/v1alpha1', kind: 'KubeProxyConfiguration', ...config }),
     );
     const output = join(folder, 'output');
-    const args = ['compile', '--mode', mode, '-f', cluster, '--config', configFile, '--node', 'node-a', '-o', output];
+    const input = ['-f', clusterFile, '--config', configFile];
+    const args = ['compile', '--mode', mode, ...input, '--node', 'node-a', '-o', output];
     execFileSync(process.execPath, ['--import', 'tsx', cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     return new Map(readdirSync(output).map((name) => [name, readFileSync(join(output, name), 'utf8')]));
   } finally {

@@ -20,14 +20,19 @@ import {
   type ServiceName,
 } from './places.js';
 
-/** Which source a server sees: the sender's own address, or one of node-a's (masqueraded). */
-type SeenSource = 'own' | 'node';
+/**
+ * Which source a server sees: the sender's own address, one of node-a's (masqueraded), or the address that was called,
+ * which node-a has itself and then sends from.
+ */
+type SeenSource = 'own' | 'node' | 'called';
 
 /** The servers that a flow may reach, each with the source that it sees. All of them must be reached. */
 interface Reaches {
   readonly endpoints: Readonly<Partial<Record<HostName, SeenSource>>>;
   /** Every connection of one client address reaches the same endpoint; which one is open. */
   readonly sticky?: true;
+  /** Some connections get no answer: those meant for a further endpoint, which cannot be reached this way. */
+  readonly lossy?: true;
   /** All endpoints get the same share of this many connections. */
   readonly evenOver?: number;
 }
@@ -101,6 +106,17 @@ const toNodePort = (service: ServiceName, from: Place, fate: Fate, more?: More):
 const toLocalhost = (service: ServiceName, fate: Fate, more: More = { families: ['ipv4'] }): Flow =>
   flow(`${service}: node port`, 'localhost', loopback, nodePort(service), fate, more);
 
+/**
+ * In ipvs a node port is a virtual server for each of the node's addresses, and 127.0.0.1 and ::1 get none. nftables has
+ * no node ports on loopback addresses whatever nodePortAddresses says, and so refuses none there.
+ */
+const notOnLocalhost: More = { unlike: { ipvs: 'untouched', nftables: 'untouched' } };
+/**
+ * In ipvs those are the addresses that the Node object has, as nobody can know more without looking at the node.
+ * In nftables only the primary one counts, if nodePortAddresses is not set, and else those of the Node object.
+ */
+const onlyNodeAddresses: More = { unlike: { ipvs: 'untouched', nftables: 'untouched' } };
+
 /** The endpoints of most Services: two pods of this node and one of another. */
 const three = ['pod-a1', 'pod-a2', 'pod-b1'] as const;
 /** The endpoints of most others: one on each node. */
@@ -116,16 +132,14 @@ const plainService: Flow[] = [
   toNodePort('web', 'node-a', reaches('node', ...three)),
   toNodePort('web', 'client', reaches('node', ...three)),
   toNodePort('web', 'node-b', reaches('node', ...three)),
-  toLocalhost('web', reaches('node', ...three)),
+  toLocalhost('web', reaches('node', ...three), { families: ['ipv4'], ...notOnLocalhost }),
   flow(
     'web: node port at 127.0.0.2',
     'localhost',
     { ...loopback, ipv4: '127.0.0.2' },
     nodePort('web'),
     reaches('node', ...three),
-    {
-      families: ['ipv4'],
-    },
+    { families: ['ipv4'], ...notOnLocalhost },
   ),
   // kube-proxy gives no node ports on ::1, as there is no route_localnet for IPv6.
   toLocalhost('web', 'untouched', { families: ['ipv6'] }),
@@ -135,17 +149,30 @@ const plainService: Flow[] = [
     linkAddresses.client,
     nodePort('web'),
     reaches('node', ...three),
+    onlyNodeAddresses,
   ),
-  flow('web: node port at the pods’ gateway', 'pod-a3', linkAddresses.pods, nodePort('web'), reaches('node', ...three)),
+  flow(
+    'web: node port at the pods’ gateway',
+    'pod-a3',
+    linkAddresses.pods,
+    nodePort('web'),
+    reaches('node', ...three),
+    onlyNodeAddresses,
+  ),
   toLoadBalancer('web', 'pod-a3', reaches('node', ...three)),
   toLoadBalancer('web', 'node-a', reaches('node', ...three)),
   toLoadBalancer('web', 'client', reaches('node', ...three)),
   toExternalIP('web', 'pod-a3', reaches('node', ...three)),
   toExternalIP('web', 'node-a', reaches('node', ...three)),
   toExternalIP('web', 'client', reaches('node', ...three)),
-  // Another port of the same addresses is nobody's.
-  toClusterIP('web', 'pod-a3', 'untouched', { port: 81 }),
-  toLoadBalancer('web', 'client', 'untouched', { port: 81 }),
+  // Another port of the same addresses is nobody's; ipvs has the addresses itself, and KUBE-IPVS-FILTER rejects the rest.
+  // nftables rejects other ports of a cluster IP, and those alone (chain cluster-ips-check).
+  toClusterIP('web', 'pod-a3', 'untouched', { port: 81, unlike: { ipvs: 'refused', nftables: 'refused' } }),
+  toClusterIP('web', 'node-a', 'untouched', { port: 81, unlike: { ipvs: 'refused', nftables: 'refused' } }),
+  toClusterIP('web', 'client', 'untouched', { port: 81, unlike: { ipvs: 'refused', nftables: 'refused' } }),
+  // The port of a Service, but not with its protocol.
+  toClusterIP('sctp', 'pod-a3', 'untouched', { unlike: { ipvs: 'refused', nftables: 'refused' } }),
+  toLoadBalancer('web', 'client', 'untouched', { port: 81, unlike: { ipvs: 'refused' } }),
   // Nor is an address that belongs to no Service.
   flow(
     'no Service: load balancer range',
@@ -153,6 +180,12 @@ const plainService: Flow[] = [
     { ipv4: '198.51.100.250', ipv6: '2001:db8:100::fa' },
     80,
     'untouched',
+  ),
+  ...(['pod-a3', 'node-a', 'client'] as const).map((from) =>
+    // nftables drops what is sent to cluster IPs that no Service has, where a ServiceCIDR tells which those are.
+    flow('no Service: cluster IP range', from, { ipv4: '10.96.0.250', ipv6: 'fd00:10:96::fa' }, 80, 'untouched', {
+      unlike: { nftables: 'dropped' },
+    }),
   ),
   flow('no Service: a pod itself', 'client', hostAddresses['pod-a3'], 8080, 'untouched'),
   flow('no Service: a pod itself', 'pod-a1', hostAddresses['pod-b1'], 8080, 'untouched'),
@@ -172,12 +205,23 @@ const plainService: Flow[] = [
   toClusterIP('multi', 'pod-a3', 'refused', { port: 82 }),
 ];
 
+/** The fate of a pod of another node that would reach itself through this one. */
+const someLost: Reaches = { ...reaches('own', 'pod-a1', 'pod-a2'), lossy: true };
+
 const hairpin: Flow[] = [
   toClusterIP('hairpin', 'pod-a1', reaches('node', 'pod-a1')),
   toNodePort('hairpin', 'pod-a1', reaches('node', 'pod-a1')),
   toLoadBalancer('hairpin', 'pod-a1', reaches('node', 'pod-a1')),
   toClusterIP('web', 'pod-a1', { endpoints: { 'pod-a1': 'node', 'pod-a2': 'own', 'pod-b1': 'own' } }),
-  toClusterIP('web', 'pod-b1', { endpoints: { 'pod-a1': 'own', 'pod-a2': 'own', 'pod-b1': 'node' } }),
+  // In ipvs only this node's own endpoints are in KUBE-LOOP-BACK, in nftables in hairpin-connections; another node's
+  // gets its own address as the source.
+  toClusterIP(
+    'web',
+    'pod-b1',
+    { endpoints: { 'pod-a1': 'own', 'pod-a2': 'own', 'pod-b1': 'node' } },
+    { unlike: { ipvs: someLost, nftables: someLost } },
+  ),
+  toClusterIP('hairpin', 'pod-b1', reaches('own', 'pod-a1')),
   flow(
     'dns: cluster IP',
     'pod-a1',
@@ -216,18 +260,22 @@ const withoutEndpoints: Flow[] = [
   toNodePort('none', 'pod-a3', 'refused'),
   toNodePort('none', 'node-a', 'refused'),
   toNodePort('none', 'client', 'refused'),
-  toLocalhost('none', 'refused'),
-  toLocalhost('none', 'refused', { families: ['ipv6'] }),
+  toLocalhost('none', 'refused', { families: ['ipv4'], ...notOnLocalhost }),
+  toLocalhost('none', 'refused', { families: ['ipv6'], ...notOnLocalhost }),
   toLoadBalancer('none', 'pod-a3', 'refused'),
   toLoadBalancer('none', 'client', 'refused'),
   toExternalIP('none', 'pod-a3', 'refused'),
   toExternalIP('none', 'client', 'refused'),
   // KUBE-EXTERNAL-SERVICES hangs in INPUT and FORWARD only: the node's own packets leave for wherever the address is.
-  toLoadBalancer('none', 'node-a', 'untouched'),
-  toExternalIP('none', 'node-a', 'untouched'),
+  // In ipvs the address is the node's, and a virtual server without real servers refuses. In nftables the check for
+  // missing endpoints hangs in the output hook as well.
+  toLoadBalancer('none', 'node-a', 'untouched', { unlike: { ipvs: 'refused', nftables: 'refused' } }),
+  toExternalIP('none', 'node-a', 'untouched', { unlike: { ipvs: 'refused', nftables: 'refused' } }),
   toLoadBalancer('none-ranges', 'client', 'refused'),
   // With nothing to protect there is no firewall either: who is not allowed is refused like everyone else.
-  toLoadBalancer('none-ranges', 'blocked-client', 'refused'),
+  // In ipvs the firewall's set is filled all the same, and INPUT comes before the virtual server. In nftables the
+  // firewall stands whether or not there are endpoints, and comes first of all.
+  toLoadBalancer('none-ranges', 'blocked-client', 'refused', { unlike: { ipvs: 'dropped', nftables: 'dropped' } }),
   // "No endpoints" is said before "no local endpoints".
   toLoadBalancer('none-local', 'client', 'refused'),
   toNodePort('none-local', 'client', 'refused'),
@@ -237,29 +285,46 @@ const externalLocal: Flow[] = [
   toClusterIP('external-local', 'pod-a3', reaches('own', ...both)),
   toClusterIP('external-local', 'node-a', reaches('node', ...both)),
   toClusterIP('external-local', 'client', reaches('node', ...both)),
-  toNodePort('external-local', 'pod-a3', reaches('own', ...both)),
-  toNodePort('external-local', 'node-a', reaches('node', ...both)),
+  // ipvs has one list of endpoints for an address, whoever calls: a pod gets what a client gets, and so does the node.
+  toNodePort('external-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
+  toNodePort('external-local', 'node-a', reaches('node', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
   toNodePort('external-local', 'client', reaches('own', 'pod-a1')),
   toNodePort('external-local', 'node-b', reaches('own', 'pod-a1')),
-  toLocalhost('external-local', reaches('node', ...both)),
-  toLoadBalancer('external-local', 'pod-a3', reaches('own', ...both)),
-  toLoadBalancer('external-local', 'pod-a1', { endpoints: { 'pod-a1': 'node', 'pod-b1': 'own' } }),
-  toLoadBalancer('external-local', 'node-a', reaches('node', ...both)),
+  toLocalhost('external-local', reaches('node', ...both), { families: ['ipv4'], ...notOnLocalhost }),
+  toLoadBalancer('external-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
+  toLoadBalancer(
+    'external-local',
+    'pod-a1',
+    { endpoints: { 'pod-a1': 'node', 'pod-b1': 'own' } },
+    { unlike: { ipvs: reaches('node', 'pod-a1') } },
+  ),
+  toLoadBalancer('external-local', 'node-a', reaches('node', ...both), {
+    unlike: { ipvs: reaches('called', 'pod-a1') },
+  }),
   toLoadBalancer('external-local', 'client', reaches('own', 'pod-a1')),
-  toExternalIP('external-local', 'pod-a3', reaches('own', ...both)),
+  toExternalIP('external-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
   toExternalIP('external-local', 'client', reaches('own', 'pod-a1')),
-  // No endpoint here: a client is left without answer, so that a load balancer goes to another node.
-  toNodePort('external-local-remote', 'client', 'dropped'),
-  toLoadBalancer('external-local-remote', 'client', 'dropped'),
-  toExternalIP('external-local-remote', 'client', 'dropped'),
+  // No endpoint here: a client is left without answer, so that a load balancer goes to another node. ipvs falls back on
+  // the endpoints of other nodes, and still masquerades nothing.
+  toNodePort('external-local-remote', 'client', 'dropped', { unlike: { ipvs: reaches('own', 'pod-b1', 'pod-b2') } }),
+  toLoadBalancer('external-local-remote', 'client', 'dropped', {
+    unlike: { ipvs: reaches('own', 'pod-b1', 'pod-b2') },
+  }),
+  toExternalIP('external-local-remote', 'client', 'dropped', { unlike: { ipvs: reaches('own', 'pod-b1', 'pod-b2') } }),
+  // In ipvs node-b itself drops it: it comes back to an endpoint there with node-b's own address as the source.
   toNodePort('external-local-remote', 'node-b', 'dropped'),
   toClusterIP('external-local-remote', 'pod-a3', reaches('own', 'pod-b1', 'pod-b2')),
   toClusterIP('external-local-remote', 'client', reaches('node', 'pod-b1', 'pod-b2')),
   toNodePort('external-local-remote', 'pod-a3', reaches('own', 'pod-b1', 'pod-b2')),
-  toNodePort('external-local-remote', 'node-a', reaches('node', 'pod-b1', 'pod-b2')),
-  toLocalhost('external-local-remote', reaches('node', 'pod-b1', 'pod-b2')),
+  // A Local policy is never masqueraded in ipvs, not even what the node sends to itself and so from that address.
+  toNodePort('external-local-remote', 'node-a', reaches('node', 'pod-b1', 'pod-b2'), {
+    unlike: { ipvs: reaches('own', 'pod-b1', 'pod-b2') },
+  }),
+  toLocalhost('external-local-remote', reaches('node', 'pod-b1', 'pod-b2'), { families: ['ipv4'], ...notOnLocalhost }),
   toLoadBalancer('external-local-remote', 'pod-a3', reaches('own', 'pod-b1', 'pod-b2')),
-  toLoadBalancer('external-local-remote', 'node-a', reaches('node', 'pod-b1', 'pod-b2')),
+  toLoadBalancer('external-local-remote', 'node-a', reaches('node', 'pod-b1', 'pod-b2'), {
+    unlike: { ipvs: reaches('called', 'pod-b1', 'pod-b2') },
+  }),
   toExternalIP('external-local-remote', 'pod-a3', reaches('own', 'pod-b1', 'pod-b2')),
 ];
 
@@ -270,12 +335,15 @@ const internalLocal: Flow[] = [
   toNodePort('internal-local', 'pod-a3', reaches('node', ...both)),
   toNodePort('internal-local', 'node-a', reaches('node', ...both)),
   toNodePort('internal-local', 'client', reaches('node', ...both)),
-  toClusterIP('internal-local-remote', 'pod-a3', 'dropped'),
-  toClusterIP('internal-local-remote', 'node-a', 'dropped'),
+  // ipvs falls back on the endpoints of other nodes, as the node port has them.
+  toClusterIP('internal-local-remote', 'pod-a3', 'dropped', { unlike: { ipvs: reaches('own', 'pod-b1', 'pod-b2') } }),
+  toClusterIP('internal-local-remote', 'node-a', 'dropped', { unlike: { ipvs: reaches('node', 'pod-b1', 'pod-b2') } }),
   toNodePort('internal-local-remote', 'client', reaches('node', 'pod-b1', 'pod-b2')),
+  // With nothing but a cluster IP there is nothing to fall back on: a virtual server without real servers.
+  toClusterIP('internal-only-remote', 'pod-a3', 'dropped', { unlike: { ipvs: 'refused' } }),
   toClusterIP('both-local', 'pod-a3', reaches('own', 'pod-a1')),
   toNodePort('both-local', 'client', reaches('own', 'pod-a1')),
-  toNodePort('both-local', 'pod-a3', reaches('own', ...both)),
+  toNodePort('both-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
 ];
 
 const terminating: Flow[] = [
@@ -287,7 +355,8 @@ const terminating: Flow[] = [
   // Local policy: the only local endpoint goes, so it is still used for traffic from outside, and for nothing else.
   toNodePort('terminating-local', 'client', reaches('own', 'pod-a1')),
   toClusterIP('terminating-local', 'pod-a3', reaches('own', 'pod-b1')),
-  toNodePort('terminating-local', 'pod-a3', reaches('own', 'pod-b1')),
+  // In ipvs a pod counts as outside.
+  toNodePort('terminating-local', 'pod-a3', reaches('own', 'pod-b1'), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
 ];
 
 const affinity: Flow[] = [
@@ -323,9 +392,20 @@ const sourceRanges: Flow[] = [
   toNodePort('proxy-mode-vip', 'client', reaches('node', ...both)),
 ];
 
+// The other modes choose at random; ipvs takes turns, which a tenth of the connections shows as well.
 const balance: Flow[] = [
-  toClusterIP('web', 'pod-a3', { ...reaches('own', ...three), evenOver: 3000 }),
-  toNodePort('web', 'client', { ...reaches('node', ...three), evenOver: 3000 }),
+  toClusterIP(
+    'web',
+    'pod-a3',
+    { ...reaches('own', ...three), evenOver: 3000 },
+    { unlike: { ipvs: { ...reaches('own', ...three), evenOver: 300 } } },
+  ),
+  toNodePort(
+    'web',
+    'client',
+    { ...reaches('node', ...three), evenOver: 3000 },
+    { unlike: { ipvs: { ...reaches('node', ...three), evenOver: 300 } } },
+  ),
 ];
 
 /** A client on the same wire sends to the node's loopback address, where programs think that they are alone. */
@@ -379,7 +459,7 @@ export const scenarios: readonly Scenario[] = [
       toNodePort('web', 'client', reaches('node', ...three)),
       // Not for traffic from outside with the Local policy, whose point is the client's address.
       toNodePort('external-local', 'client', reaches('own', 'pod-a1')),
-      toNodePort('external-local', 'pod-a3', reaches('own', ...both)),
+      toNodePort('external-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
     ],
   },
   {
@@ -394,7 +474,9 @@ export const scenarios: readonly Scenario[] = [
       // A pod can not be told from a client, and gets what a client gets.
       toNodePort('external-local', 'pod-a3', reaches('own', 'pod-a1')),
       toLoadBalancer('external-local', 'pod-a3', reaches('own', 'pod-a1')),
-      toLoadBalancer('external-local', 'node-a', reaches('node', ...both)),
+      toLoadBalancer('external-local', 'node-a', reaches('node', ...both), {
+        unlike: { ipvs: reaches('called', 'pod-a1') },
+      }),
     ],
   },
   {
@@ -406,7 +488,7 @@ export const scenarios: readonly Scenario[] = [
       toClusterIP('web', 'client', reaches('node', ...three)),
       // Comes by the tunnel: a pod, but not one of this node's.
       toClusterIP('web', 'pod-b1', reaches('node', ...three)),
-      toNodePort('external-local', 'pod-a3', reaches('own', ...both)),
+      toNodePort('external-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
       toNodePort('external-local', 'client', reaches('own', 'pod-a1')),
     ],
   },
@@ -416,7 +498,7 @@ export const scenarios: readonly Scenario[] = [
     flows: [
       toClusterIP('web', 'pod-a3', reaches('own', ...three)),
       toClusterIP('web', 'pod-b1', reaches('node', ...three)),
-      toNodePort('external-local', 'pod-a3', reaches('own', ...both)),
+      toNodePort('external-local', 'pod-a3', reaches('own', ...both), { unlike: { ipvs: reaches('own', 'pod-a1') } }),
       toNodePort('external-local', 'pod-b1', reaches('own', 'pod-a1')),
     ],
   },
@@ -432,7 +514,43 @@ export const scenarios: readonly Scenario[] = [
       toLocalhost('web', 'untouched'),
       toLocalhost('web', 'untouched', { families: ['ipv6'] }),
       // The refusal of a node port without endpoints is not narrowed by nodePortAddresses.
-      flow('none: node port at another local address', 'client', linkAddresses.client, nodePort('none'), 'refused'),
+      flow(
+        'none: node port at another local address',
+        'client',
+        linkAddresses.client,
+        nodePort('none'),
+        'refused',
+        onlyNodeAddresses,
+      ),
+    ],
+  },
+  {
+    // What nodePortAddresses is if it is not set, but in nftables mode.
+    name: 'nodePortAddresses of everything',
+    config: { clusterCIDR, nodePortAddresses: ['0.0.0.0/0', '::/0'] },
+    flows: [
+      toNodePort('web', 'client', reaches('node', ...three)),
+      toNodePort('web', 'node-a', reaches('node', ...three)),
+      toNodePort('external-local-remote', 'client', 'dropped', {
+        unlike: { ipvs: reaches('own', 'pod-b1', 'pod-b2') },
+      }),
+      flow(
+        'web: node port at another local address',
+        'client',
+        linkAddresses.client,
+        nodePort('web'),
+        reaches('node', ...three),
+        { unlike: { ipvs: 'untouched' } },
+      ),
+      flow('none: node port at another local address', 'client', linkAddresses.client, nodePort('none'), 'refused', {
+        unlike: { ipvs: 'untouched' },
+      }),
+      toLocalhost('web', reaches('node', ...three), { families: ['ipv4'], ...notOnLocalhost }),
+      toLocalhost('web', 'untouched', { families: ['ipv6'] }),
+      toLocalhost('none', 'refused', { families: ['ipv4'], ...notOnLocalhost }),
+      toLocalhost('none', 'refused', { families: ['ipv6'], ...notOnLocalhost }),
+      // A port of that number elsewhere is none: the pod itself refuses.
+      flow('web: number of the node port at a pod', 'client', hostAddresses['pod-a3'], nodePort('web'), 'refused'),
     ],
   },
   {
@@ -461,13 +579,15 @@ export const scenarios: readonly Scenario[] = [
     config: { clusterCIDR },
     forwardPolicy: 'DROP',
     flows: [
-      toNodePort('web', 'client', reaches('node', ...three)),
-      toClusterIP('web', 'client', reaches('node', ...three)),
+      // nftables mode lets nothing through: an accept in its own table would not stop another table's drop.
+      toNodePort('web', 'client', reaches('node', ...three), { unlike: { nftables: 'dropped' } }),
+      toClusterIP('web', 'client', reaches('node', ...three), { unlike: { nftables: 'dropped' } }),
       toClusterIP('web', 'node-a', reaches('node', ...three)),
-      toClusterIP('hairpin', 'pod-a1', reaches('node', 'pod-a1')),
+      toClusterIP('hairpin', 'pod-a1', reaches('node', 'pod-a1'), { unlike: { nftables: 'dropped' } }),
       // Not masqueraded: the network plugin's business, and here nobody minds it.
-      toClusterIP('outside-endpoint', 'pod-a3', 'dropped'),
-      toNodePort('external-local', 'client', 'dropped'),
+      // ipvs sends from within the node, past FORWARD, which lets answers to that through.
+      toClusterIP('outside-endpoint', 'pod-a3', 'dropped', { unlike: { ipvs: reaches('own', 'outside') } }),
+      toNodePort('external-local', 'client', 'dropped', { unlike: { ipvs: reaches('own', 'pod-a1') } }),
     ],
   },
 ];

@@ -28,7 +28,7 @@ export function readSetup(text: string): Setup {
 }
 
 /** The name of a program, for example ip6tables-nft-restore. */
-function program(family: Family, variant: Variant, tool?: 'restore' | 'save'): string {
+export function program(family: Family, variant: Variant, tool?: 'restore' | 'save'): string {
   const name = `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${variant}`;
   return tool === undefined ? name : `${name}-${tool}`;
 }

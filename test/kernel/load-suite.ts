@@ -10,7 +10,7 @@ import { applyRestore, applySetup, emptyTables, type TableState } from './normal
 import { type Family, families } from './places.js';
 
 /** The folder with one folder a case; KUBERULES_GOLDEN names another of the same layout. */
-const root = process.env.KUBERULES_GOLDEN ?? fileURLToPath(new URL('../../golden', import.meta.url));
+export const root = process.env.KUBERULES_GOLDEN ?? fileURLToPath(new URL('../../golden', import.meta.url));
 
 interface Case {
   readonly name: string;
@@ -36,7 +36,7 @@ function cases(): Case[] {
   return found;
 }
 
-async function withHost<Result>(name: string, use: (host: Host) => Promise<Result>): Promise<Result> {
+export async function withHost<Result>(name: string, use: (host: Host) => Promise<Result>): Promise<Result> {
   const host = await startHost(name);
   try {
     return await use(host);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { applyRestore, applySetup, emptyTables, normalRule, splitArguments } from './normal-form.js';
+import { applyRestore, applySetup, emptyTables, normalRule, setupInput, splitArguments } from './normal-form.js';
 import type { Family } from './places.js';
 
 const normal = (line: string, family: Family = 'ipv4'): string => normalRule(splitArguments(line), family);
@@ -69,6 +69,16 @@ const sameRules: [what: string, written: string, saved: string, family?: Family]
     '-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP',
     '-m conntrack ! --ctstate DNAT,ESTABLISHED,RELATED -j DROP',
   ],
+  [
+    'ipvs with its options in another order and a protocol number',
+    '-s 198.51.100.1 -m ipvs --vaddr 198.51.100.1 --vproto sctp --vport 80 -j DROP',
+    '-s 198.51.100.1/32 -m ipvs --vproto 132 --vaddr 198.51.100.1 --vport 80 -j DROP',
+  ],
+  [
+    'a set before an address that is not, and an apostrophe in the comment',
+    `-m comment --comment "type 'hash ip:port'" -m set --match-set KUBE-CLUSTER-IP dst,dst ! -s 10.244.0.0/16 -j X`,
+    `! -s 10.244.0.0/16 -m comment --comment "type \\'hash ip:port\\'" -m set --match-set KUBE-CLUSTER-IP dst,dst -j X`,
+  ],
 ];
 
 const differentRules: [what: string, one: string, other: string][] = [
@@ -87,6 +97,12 @@ const differentRules: [what: string, one: string, other: string][] = [
   ['the order of matches', '-m comment --comment a -m mark --mark 1', '-m mark --mark 1 -m comment --comment a'],
   ['random-fully', '-j MASQUERADE', '-j MASQUERADE --random-fully'],
   ['the affinity time', '-m recent --name X --rcheck --seconds 1', '-m recent --name X --rcheck --seconds 2'],
+  ['the set', '-m set --match-set A dst', '-m set --match-set B dst'],
+  ['what is looked up in a set', '-m set --match-set A dst,dst', '-m set --match-set A src,dst'],
+  ['an inverted set', '-m set --match-set A dst', '-m set ! --match-set A dst'],
+  ['an inverted physdev', '-m physdev --physdev-is-in', '-m physdev ! --physdev-is-in'],
+  ['the virtual address', '-m ipvs --vaddr 10.0.0.1', '-m ipvs --vaddr 10.0.0.2'],
+  ['the virtual protocol', '-m ipvs --vproto tcp', '-m ipvs --vproto udp'],
   ['set and rcheck', '-m recent --name X --rcheck', '-m recent --name X --set'],
 ];
 
@@ -97,12 +113,17 @@ describe('normalRule', () => {
   test.each(differentRules)('different: %s', (_, one, other) => {
     expect(normal(one)).not.toBe(normal(other));
   });
-  test.each(['-m hashlimit --hashlimit 5/sec', '--dport 80', '-m tcp --sport 80', '-j LOG --log-prefix x', '!', '-s'])(
-    'refuses what it does not know: %s',
-    (line) => {
-      expect(() => normal(line)).toThrow();
-    },
-  );
+  test.each([
+    '-m hashlimit --hashlimit 5/sec',
+    '--dport 80',
+    '-m tcp --sport 80',
+    '-j LOG --log-prefix x',
+    '-m set --match-set A',
+    '!',
+    '-s',
+  ])('refuses what it does not know: %s', (line) => {
+    expect(() => normal(line)).toThrow();
+  });
 });
 
 describe('applySetup and applyRestore', () => {
@@ -133,6 +154,17 @@ describe('applySetup and applyRestore', () => {
       'ipv4',
     );
     expect(state).toEqual({ nat: { INPUT: ['-j A'], A: [] } });
+  });
+  test('a setup as a restore input makes only what is missing', () => {
+    const commands = [...setup, '-t filter -I INPUT -m comment --comment "a b" -j KUBE-X'].map(splitArguments);
+    const state = emptyTables();
+    applySetup(state, setup.slice(0, 2).map(splitArguments), 'ipv4');
+    const before = structuredClone(state);
+    expect(setupInput(state, commands, 'ipv4')).toBe(
+      '*filter\n-I INPUT -m tcp -p tcp -j KUBE-X\nCOMMIT\n' +
+        '*filter\n-I INPUT -m comment --comment "a b" -j KUBE-X\nCOMMIT\n',
+    );
+    expect(state).toEqual(before);
   });
   test('deletes a chain', () => {
     const state = emptyTables();

@@ -3,8 +3,9 @@
  *
  * The kernel side rewrites a rule: bare addresses get a mask and move to the front, `-p` comes before the matches,
  * `--or-mark` and `--xor-mark` become `--set-xmark`, marks lose leading zeros, comments gain quotes, `recent` gains
- * `--mask` and `--rsource`, a probability is rounded to 31 bits, REJECT gains its `--reject-with`. Nothing else may
- * differ, and a word that is not known here is an error: it could mean anything.
+ * `--mask` and `--rsource`, a probability is rounded to 31 bits, REJECT gains its `--reject-with`, the options of `ipvs`
+ * change places and its protocol becomes a number. Nothing else may differ, and a word that is not known here is an
+ * error: it could mean anything.
  */
 import type { Family } from './places.js';
 
@@ -39,11 +40,13 @@ export function splitArguments(line: string): string[] {
 }
 
 /** The options of each match and target that kube-proxy's rules use, each with the number of its values. */
-const matchOptions: Readonly<Record<string, Readonly<Record<string, 0 | 1>>>> = {
+const matchOptions: Readonly<Record<string, Readonly<Record<string, 0 | 1 | 2>>>> = {
   addrtype: { '--dst-type': 1, '--src-type': 1 },
   comment: { '--comment': 1 },
   conntrack: { '--ctstate': 1 },
+  ipvs: { '--vaddr': 1, '--vproto': 1, '--vport': 1 },
   mark: { '--mark': 1 },
+  physdev: { '--physdev-is-in': 0 },
   recent: {
     '--name': 1,
     '--set': 0,
@@ -54,6 +57,7 @@ const matchOptions: Readonly<Record<string, Readonly<Record<string, 0 | 1>>>> = 
     '--rsource': 0,
   },
   sctp: { '--dport': 1 },
+  set: { '--match-set': 2 },
   statistic: { '--mode': 1, '--probability': 1 },
   tcp: { '--dport': 1 },
   udp: { '--dport': 1 },
@@ -64,6 +68,8 @@ const targetOptions: Readonly<Record<string, Readonly<Record<string, 0 | 1>>>> =
   MASQUERADE: { '--random-fully': 0 },
   REJECT: { '--reject-with': 1 },
 };
+/** Protocols that are written by name and printed by number. */
+const protocolNumbers: Readonly<Record<string, string>> = { tcp: '6', udp: '17', sctp: '132' };
 /** What every rule can say without a match, in the order in which iptables-save prints it. */
 const baseOptions = ['-s', '-d', '-i', '-o', '-p'];
 
@@ -100,7 +106,7 @@ export function normalRule(args: readonly string[], family: Family): string {
       if (word === undefined || owner === undefined || values === undefined) {
         throw new Error(`"${word ?? '!'}" is not known here: ${args.join(' ')}`);
       }
-      const option = values === 0 ? [word] : [word, value()];
+      const option = [word, ...Array.from({ length: values }, value)];
       owner.options.push(inverted ? ['!', ...option] : option);
     }
   }
@@ -122,6 +128,8 @@ function normalMatch(name: string, options: Option[], family: Family): Option[] 
   switch (name) {
     case 'conntrack':
       return mapValue(options, '--ctstate', (states) => states.split(',').sort().join(','));
+    case 'ipvs':
+      return mapValue(options, '--vproto', (protocol) => protocolNumbers[protocol] ?? protocol).sort(byText);
     case 'mark':
       return mapValue(options, '--mark', markWithMask);
     case 'statistic':
@@ -131,7 +139,7 @@ function normalMatch(name: string, options: Option[], family: Family): Option[] 
       return withDefaults(options, [
         ['--mask', family === 'ipv4' ? '255.255.255.255' : 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
         ['--rsource'],
-      ]).sort((a, b) => (String(a) < String(b) ? -1 : 1));
+      ]).sort(byText);
     default:
       return options;
   }
@@ -152,6 +160,10 @@ function normalTarget(name: string, options: Option[], family: Family): Option[]
     default:
       return options;
   }
+}
+
+function byText(a: Option, b: Option): number {
+  return String(a) < String(b) ? -1 : 1;
 }
 
 function mapValue(options: Option[], name: string, change: (value: string) => string): Option[] {
@@ -190,22 +202,40 @@ function chainOf(state: TableState, table: string, chain: string | undefined): s
 
 /**
  * What a setup file does to tables: makes chains that are missing (`-N`) and puts rules that are missing at the head
- * of their chain (`-I`).
+ * of their chain (`-I`). Returns the commands of what was missing.
  */
-export function applySetup(state: TableState, commands: readonly (readonly string[])[], family: Family): void {
-  for (const [flag, table = '', op, chain = '', ...rule] of commands) {
+export function applySetup(
+  state: TableState,
+  commands: readonly (readonly string[])[],
+  family: Family,
+): (readonly string[])[] {
+  return commands.filter(([flag, table = '', op, chain = '', ...rule]) => {
     if (flag !== '-t') throw new Error(`a setup command starts with -t TABLE, not with ${flag}`);
     if (op === '-N') {
       state[table] ??= {};
+      const missing = state[table][chain] === undefined;
       state[table][chain] ??= [];
-    } else if (op === '-I') {
+      return missing;
+    }
+    if (op === '-I') {
       const rules = chainOf(state, table, chain);
       const text = normalRule(rule, family);
-      if (!rules.includes(text)) rules.unshift(text);
-    } else {
-      throw new Error(`a setup command is -N or -I, not ${op}`);
+      const missing = !rules.includes(text);
+      if (missing) rules.unshift(text);
+      return missing;
     }
-  }
+    throw new Error(`a setup command is -N or -I, not ${op}`);
+  });
+}
+
+/**
+ * The `iptables-restore --noflush` input that does what a setup file says to tables as they are: each chain and each jump
+ * only if it is missing. One program for all, where starting one for each command takes too long.
+ */
+export function setupInput(state: TableState, commands: readonly (readonly string[])[], family: Family): string {
+  const missing = applySetup(structuredClone(state), commands, family);
+  const quoted = (word: string): string => (word.includes(' ') ? `"${word}"` : word);
+  return missing.map(([, table, ...rest]) => `*${table}\n${rest.map(quoted).join(' ')}\nCOMMIT\n`).join('');
 }
 
 /**

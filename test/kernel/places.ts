@@ -104,6 +104,7 @@ const services = {
   'none-ranges': 26,
   'ipv4-endpoints': 27,
   'ranges-bound': 28,
+  'internal-only-remote': 29,
 } as const satisfies Record<string, number>;
 
 export type ServiceName = keyof typeof services;
@@ -136,7 +137,7 @@ export const loopback: PerFamily = { ipv4: '127.0.0.1', ipv6: '::1' };
 /** The host that answers on an address when no rule translates it. */
 export function ownerOf(address: string): HostName {
   const own: readonly string[] = [loopback, ...Object.values(linkAddresses)].flatMap((pair) => Object.values(pair));
-  if (own.includes(address)) return 'node-a';
+  if (own.includes(address) || address.startsWith('127.')) return 'node-a';
   for (const [name, addresses] of Object.entries(hostAddresses)) {
     if (Object.values(addresses).includes(address)) return name as HostName;
   }

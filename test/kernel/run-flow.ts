@@ -25,7 +25,8 @@ function attempts(fate: Fate): number {
   if (typeof fate === 'string') return fate === 'dropped' ? 2 : 3;
   if (fate.evenOver !== undefined) return fate.evenOver;
   if (fate.sticky) return 20;
-  return [1, 3, 22, 40][Object.keys(fate.endpoints).length] ?? 100;
+  // A lossy one has one endpoint more, which must be chosen too.
+  return [1, 3, 22, 40][Object.keys(fate.endpoints).length + (fate.lossy ? 1 : 0)] ?? 100;
 }
 
 /** One attempt: from which source address, and how it ended. */
@@ -44,7 +45,8 @@ export async function runFlow(topology: Topology, flow: Flow, family: Family): P
   }
   if (typeof flow.fate === 'string') return distinct(complaints);
 
-  const { endpoints, sticky, evenOver } = flow.fate;
+  const { endpoints, sticky, evenOver, lossy } = flow.fate;
+  if (lossy && sent.every((attempt) => attempt.error === undefined)) complaints.push('every connection was answered');
   if (sticky) {
     complaints.push(...unsteadiness(sent));
   } else {
@@ -101,7 +103,10 @@ function judge(flow: Flow, family: Family, attempt: Attempt): string | undefined
 
   if (fate === 'dropped') return error === 'TIMEOUT' ? undefined : wrong('instead of silence');
   if (fate === 'refused') return error === 'ECONNREFUSED' ? undefined : wrong('instead of a refusal');
-  if (answer === undefined) return wrong('instead of an answer');
+  if (answer === undefined) {
+    const lost = typeof fate !== 'string' && fate.lossy && error === 'TIMEOUT';
+    return lost ? undefined : wrong('instead of an answer');
+  }
   if (fate === 'untouched') {
     const owner = ownerOf(flow.to[family]);
     if (answer.server !== owner || answer.port !== flow.port) return wrong(`not ${owner}, untouched`);
@@ -110,7 +115,7 @@ function judge(flow: Flow, family: Family, attempt: Attempt): string | undefined
   const seen = fate.endpoints[answer.server as HostName];
   // Target ports differ from all Service and node ports, so the same port means that nothing was translated.
   if (seen === undefined || answer.port === flow.port) return wrong('which is no endpoint');
-  const source = seen === 'own' ? own : masqueradeAddress(answer.server as HostName, family);
+  const source = { own, called: flow.to[family], node: masqueradeAddress(answer.server as HostName, family) }[seen];
   return answer.source === source ? undefined : wrong(`not ${source}`);
 }
 

@@ -99,11 +99,11 @@ describe('nodePortAddresses', () => {
     expect(ports('["::1/128"]', 'ipv6')).toMatchObject({ all: false, local: ['::1'], localhostNodePorts: false });
   });
 
-  it('primary means everything where the node IP is not known, but a loopback bindAddress is known', () => {
+  it('primary means everything where the node IP is not known or is a loopback bindAddress', () => {
     const of = (yaml: string) =>
       facts(`nodePortAddresses: [primary]\n${yaml}`, 'ipv4', neutralNode('')).nodePortAddresses;
     expect(of('')).toMatchObject({ all: true });
-    expect(of('bindAddress: 127.0.0.1')).toMatchObject({ all: false, local: ['127.0.0.1'] });
+    expect(of('bindAddress: 127.0.0.1')).toMatchObject({ all: true });
   });
 
   it('stops at the first /0, so that a loopback network behind it is not read', () => {

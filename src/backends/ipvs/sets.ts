@@ -108,7 +108,10 @@ export function ipsetText(contents: SetContents, family: Family): readonly strin
   });
 }
 
+/** How many entries a set takes. */
+export const MOST_ENTRIES = 65_536;
+
 function creation(type: SetType, family: Family): string {
   if (type === 'bitmap:port') return `${type} range 0-65535`;
-  return `${type} family ${family === 'ipv4' ? 'inet' : 'inet6'} hashsize 1024 maxelem 65536`;
+  return `${type} family ${family === 'ipv4' ? 'inet' : 'inet6'} hashsize 1024 maxelem ${MOST_ENTRIES}`;
 }

@@ -82,9 +82,9 @@ function deviations(node: NodeFacts, fragments: readonly Fragment[]): readonly D
   const name = localDetector.kind === 'interface' ? localDetector.name : `${localDetector.prefix}*`;
   const quoted = diagnostic(
     'nft-name-quoted',
-    `interface name ${name} is quoted, as nft does not take it for a name.`,
+    `interface name ${name} is quoted, as nft might not take it for this name.`,
     {
-      hint: 'kube-proxy v1.36 does not quote it, and cannot load its rules then.',
+      hint: 'kube-proxy v1.36 does not quote it: depending on nft, its rules do not load or name another interface.',
     },
   );
   return [...cut, quoted];

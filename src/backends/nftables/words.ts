@@ -31,7 +31,10 @@ export function detectorMatch(
   return `iifname ${not}${interfaceWord(detector)}`;
 }
 
-/** Whether kube-proxy's own text, which has no quotes, would not load because of the interface's name. */
+/**
+ * Whether kube-proxy's own text, which has no quotes, would not load because of the interface's name, or match another
+ * one, with some release of nft from 1.0.1 on, the oldest that kube-proxy takes.
+ */
 export function needsQuotes(detector: LocalDetector | undefined): boolean {
   if (detector === undefined || detector.kind === 'cidr') return false;
   return detector.kind === 'interface' ? !isPlainWord(detector.name) : !isPlainStart(detector.prefix);

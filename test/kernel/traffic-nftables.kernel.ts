@@ -1,0 +1,4 @@
+import { nftablesBackend } from './nftables.js';
+import { trafficSuite } from './traffic-suite.js';
+
+await trafficSuite(nftablesBackend());
