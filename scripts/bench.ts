@@ -21,8 +21,8 @@ import {
   located,
   normalRuleText,
   type ProxyMode,
-  parseXtables,
   partText,
+  readXtables,
   ruleOf,
 } from '../src/index.js';
 import { PROXY_MODES } from '../src/kube/config.js';
@@ -118,9 +118,14 @@ try {
       full ? 'kube-proxy 390-650 ms' : undefined,
     );
     const rules = compile(state, { mode: 'iptables' }).parts.map(partText)[0] ?? '';
-    await measure('dump to data, iptables', services, () => parseXtables(rules, 'dump'), full ? '2 s' : undefined);
+    await measure(
+      'dump to data, iptables',
+      services,
+      () => readXtables({ name: 'dump', text: rules }),
+      full ? '2 s' : undefined,
+    );
     await measure('dump to normal form, iptables', services, () =>
-      parseXtables(rules, 'dump').text.tables.map(({ lines }) =>
+      readXtables({ name: 'dump', text: rules }).text.tables.map(({ lines }) =>
         lines.map((line) => (line.kind === 'rule' ? normalRuleText(ruleOf(line)) : '')),
       ),
     );

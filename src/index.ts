@@ -10,9 +10,9 @@ export {
 export {
   type InterfaceAddress,
   normalAddresses,
-  type ParsedAddresses,
-  parseAddresses,
   printAddresses,
+  type ReadAddressesResult,
+  readAddresses,
 } from './backends/ipvs/addresses-text.js';
 export {
   type IpSet,
@@ -20,18 +20,18 @@ export {
   type IpSetOption,
   type NormalIpSet,
   normalIpset,
-  type ParsedIpset,
-  parseIpset,
   printIpset,
+  type ReadIpsetResult,
+  readIpset,
 } from './backends/ipvs/ipset-text.js';
 export {
   type IpvsTable,
   type NormalVirtualServer,
   normalIpvs,
-  type ParsedIpvs,
-  parseIpvsadm,
   printIpvsadm,
+  type ReadIpvsResult,
   type RealServer,
+  readIpvsadm,
   type ServiceAddress,
   serviceKey,
   type VirtualServer,
@@ -89,7 +89,7 @@ export type {
   NftVerdict,
   NftVerdicts,
 } from './backends/nftables/statements.js';
-export { type DumpKind, type Recognized, recognizeDump } from './backends/recognize.js';
+export { type DumpKind, type Recognised, recogniseDump } from './backends/recognise.js';
 export { normalRule, normalRuleText } from './backends/xtables/normal-rule.js';
 export { type ChainOwner, chainOwner, type XtablesMode } from './backends/xtables/owner.js';
 export type {
@@ -103,27 +103,30 @@ export type {
   Target,
   UnknownExtension,
 } from './backends/xtables/rule.js';
-export { type ParsedSetup, parseSetup, printSetup, type SetupStep } from './backends/xtables/setup-text.js';
+export { printSetup, type ReadSetupResult, readSetup, type SetupStep } from './backends/xtables/setup-text.js';
 export {
   type ChainDeletion,
   type ChainLine,
   type Counters,
-  chainsOf as xtablesChainsOf,
   type NoteLine,
-  type ParsedXtables,
-  parseXtables,
   printTableLine,
   printXtables,
+  type ReadXtablesResult,
+  readXtables,
   ruleOf,
   type TableLine,
-  tableOf,
   withRule,
   type XtablesChain,
   type XtablesRule,
   type XtablesTable,
   type XtablesText,
+  xtablesChains,
+  xtablesTable,
 } from './backends/xtables/text.js';
 export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
+export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
+export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
+export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
@@ -146,6 +149,7 @@ export { type LoadedCluster, loadCluster, located } from './kube/load.js';
 export { placeDiagnostics } from './kube/locate.js';
 export type { Node } from './kube/node.js';
 export type { LocatedObject, RawObject, SourceText } from './kube/objects.js';
+export { type Pod, readPods } from './kube/pod.js';
 export { readObjects } from './kube/read.js';
 export type { Service, ServicePort, ServiceType, TrafficPolicy } from './kube/service.js';
 export type { ServiceCIDR } from './kube/service-cidr.js';

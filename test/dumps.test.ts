@@ -15,21 +15,21 @@ import {
   normalIpset,
   normalIpvs,
   normalRuleText,
-  parseAddresses,
-  parseIpset,
-  parseIpvsadm,
-  parseSetup,
-  parseXtables,
   printAddresses,
   printIpset,
   printIpvsadm,
   printSetup,
   printXtables,
-  recognizeDump,
+  readAddresses,
+  readIpset,
+  readIpvsadm,
+  readSetup,
+  readXtables,
+  recogniseDump,
   ruleOf,
   type XtablesMode,
   type XtablesRule,
-  xtablesChainsOf,
+  xtablesChains,
 } from '../src/index.js';
 import { compileDumped, DUMP_ROOTS, dumpFolders, dumpText, filesBelow } from './support/dumps.js';
 
@@ -40,23 +40,23 @@ type Kind = Exclude<DumpKind['kind'], 'nft'>;
 /** Reads and prints again. */
 const roundTrip: Readonly<Record<Kind, (text: string) => { again: string; diagnostics: readonly Diagnostic[] }>> = {
   xtables: (source) => {
-    const { text, diagnostics } = parseXtables(source, 'x');
+    const { text, diagnostics } = readXtables({ name: 'x', text: source });
     return { again: printXtables(text), diagnostics };
   },
   setup: (source) => {
-    const { steps, diagnostics } = parseSetup(source, 'x');
+    const { steps, diagnostics } = readSetup({ name: 'x', text: source });
     return { again: printSetup(steps), diagnostics };
   },
   ipvsadm: (source) => {
-    const { table, diagnostics } = parseIpvsadm(source, 'x');
+    const { table, diagnostics } = readIpvsadm({ name: 'x', text: source });
     return { again: printIpvsadm(table), diagnostics };
   },
   ipset: (source) => {
-    const { sets, diagnostics } = parseIpset(source, 'x');
+    const { sets, diagnostics } = readIpset({ name: 'x', text: source });
     return { again: printIpset(sets), diagnostics };
   },
   addresses: (source) => {
-    const { addresses, diagnostics } = parseAddresses(source, 'x');
+    const { addresses, diagnostics } = readAddresses({ name: 'x', text: source });
     return { again: printAddresses(addresses), diagnostics };
   },
 };
@@ -88,7 +88,7 @@ describe('printing what was read gives the same text', () => {
       expect(diagnostics, file).toEqual([]);
       expect(again === text, file).toBe(true);
       // Every text is told from its content, but an empty one and addresses without any.
-      if (text !== '') expect(recognizeDump(text, file).dump?.kind, file).toBe(kind);
+      if (text !== '') expect(recogniseDump({ name: file, text }).dump?.kind, file).toBe(kind);
       count++;
     }
     expect(count).toBeGreaterThan(least);
@@ -100,11 +100,11 @@ const COMMON = /^KUBE-(SERVICES|EXTERNAL-SERVICES|NODEPORTS|PROXY-FIREWALL|IPVS-
 
 /** The rules of kube-proxy's own chains in normal form, by table and chain. */
 function ownRules(source: string, mode: XtablesMode): ReadonlyMap<string, readonly string[]> {
-  const { text, diagnostics } = parseXtables(source, 'x');
+  const { text, diagnostics } = readXtables({ name: 'x', text: source });
   expect(diagnostics).toEqual([]);
   const own = new Map<string, readonly string[]>();
   for (const table of text.tables) {
-    for (const chain of xtablesChainsOf(table).values()) {
+    for (const chain of xtablesChains(table).values()) {
       const owned = chainOwner(table.name, chain.name);
       if (owned.owner === 'foreign' || owned.owner === 'canary') continue;
       if (owned.owner === 'kube-proxy') expect(owned.modes, chain.name).toContain(mode);
@@ -133,8 +133,8 @@ function normal(rule: XtablesRule): string {
 
 /** Rules of built-in chains that lead into others, by table and chain. */
 function jumps(source: string): ReadonlyMap<string, readonly string[]> {
-  const builtIn = parseXtables(source, 'x').text.tables.flatMap((table) =>
-    [...xtablesChainsOf(table).values()]
+  const builtIn = readXtables({ name: 'x', text: source }).text.tables.flatMap((table) =>
+    [...xtablesChains(table).values()]
       .filter((chain) => chain.policy !== undefined && chain.rules.length > 0)
       .map((chain): [string, readonly string[]] => [`${table.name} ${chain.name}`, chain.rules.map(normal)]),
   );
@@ -144,7 +144,7 @@ function jumps(source: string): ReadonlyMap<string, readonly string[]> {
 /** What a setup makes of empty built-in chains: each jump goes before those made earlier. */
 function jumpsOfSetup(source: string): ReadonlyMap<string, readonly string[]> {
   const made = new Map<string, string[]>();
-  for (const step of parseSetup(source, 'x').steps) {
+  for (const step of readSetup({ name: 'x', text: source }).steps) {
     if (step.kind !== 'jump') continue;
     const place = `${step.table} ${step.rule.chain}`;
     made.set(place, [normal(step.rule), ...(made.get(place) ?? [])]);
@@ -185,11 +185,11 @@ describe('what kube-proxy left on a node is what we compile', () => {
 
     const ours = FAMILIES.map((family) => compileDumped(folder, 'ipvs', family));
     const both = (part: string): string => ours.map((texts) => texts[part] ?? '').join('');
-    const servers = (text: string) => Object.fromEntries(normalIpvs(parseIpvsadm(text, 'x').table));
+    const servers = (text: string) => Object.fromEntries(normalIpvs(readIpvsadm({ name: 'x', text }).table));
     expect(servers(dumpText(folder, 'ipvsadm-Sn.txt'))).toEqual(servers(both('ipvsadm')));
-    const sets = (text: string) => Object.fromEntries(normalIpset(parseIpset(text, 'x').sets));
+    const sets = (text: string) => Object.fromEntries(normalIpset(readIpset({ name: 'x', text }).sets));
     expect(sets(dumpText(folder, 'ipset-save.txt'))).toEqual(sets(both('ipset')));
-    const addresses = (text: string) => normalAddresses(parseAddresses(text, 'x').addresses);
+    const addresses = (text: string) => normalAddresses(readAddresses({ name: 'x', text }).addresses);
     expect(addresses(dumpText(folder, 'ipvs.addresses.txt'))).toEqual(addresses(both('addresses')));
   });
 

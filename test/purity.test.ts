@@ -57,7 +57,7 @@ it('the library compiles an example, and reads the result, without anything of N
     const read = kuberules.readObjects(sources);
     const cluster = kuberules.loadCluster(read.objects);
     const rules = kuberules.partText(kuberules.compile(cluster.state, { node: 'worker-1' }).parts[0]);
-    kuberules.printXtables(kuberules.parseXtables(rules, 'c').text);`,
+    kuberules.printXtables(kuberules.readXtables({ name: 'c', text: rules }).text);`,
     realm,
   );
   const expected = readFileSync('golden/shop/expected/iptables.ipv4.rules', 'utf8');

@@ -24,12 +24,12 @@ export function collectMistakes(file: string, hint: string): Mistakes {
     add: (line, message, special = hint) => {
       count++;
       if (count > MOST_DIAGNOSTICS) return;
-      diagnostics.push(diagnostic('invalid-dump', message, { place: { file, line }, hint: special }));
+      diagnostics.push(diagnostic('unreadable-rules', message, { place: { file, line }, hint: special }));
     },
     diagnostics: () => {
       const more = count - MOST_DIAGNOSTICS;
       if (more <= 0) return diagnostics;
-      return [...diagnostics, diagnostic('invalid-dump', `${more} more lines are wrong.`, { place: { file } })];
+      return [...diagnostics, diagnostic('unreadable-rules', `${more} more lines are wrong.`, { place: { file } })];
     },
   };
 }

@@ -93,8 +93,8 @@ const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet
 /** The cluster; without objects an empty one, which dumps can do with. */
 function clusterOf(flags: ClusterFlags, io: Io): ClusterInput {
   const configuration = readConfiguration(flags);
-  if (flags.filename.length > 0) return readCluster(flags, configuration, io);
-  return { ...configuration, state: emptyState(), objects: [] };
+  if (flags.filename.length > 0) return readCluster(flags, configuration, io, { readsPods: true });
+  return { ...configuration, state: emptyState(), objects: [], pods: [] };
 }
 
 function dumped(files: readonly string[], family: Family): KernelRules {

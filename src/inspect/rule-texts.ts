@@ -1,19 +1,19 @@
 /** Texts of rules, compiled or dumped from a node, → what a packet meets in the kernel. */
 import type { Part } from '../backends/compile.js';
 import { partText } from '../backends/compile.js';
-import { parseAddresses } from '../backends/ipvs/addresses-text.js';
+import { readAddresses } from '../backends/ipvs/addresses-text.js';
 import { ipvsHookFunctions } from '../backends/ipvs/evaluate.js';
-import { type IpSet, parseIpset } from '../backends/ipvs/ipset-text.js';
-import { parseIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
+import { type IpSet, readIpset } from '../backends/ipvs/ipset-text.js';
+import { readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
 import { lookupSets } from '../backends/ipvs/set-lookup.js';
 import { nftHookFunctions } from '../backends/nftables/evaluate.js';
 import { readNft } from '../backends/nftables/recognise.js';
 import { kubeProxyTables } from '../backends/nftables/rule-set.js';
 import type { HookFunction } from '../backends/packet/packet.js';
-import { type DumpKind, recognizeDump } from '../backends/recognize.js';
+import { type DumpKind, recogniseDump } from '../backends/recognise.js';
 import { xtablesHookFunctions } from '../backends/xtables/evaluate.js';
-import { parseSetup, type SetupStep } from '../backends/xtables/setup-text.js';
-import { parseXtables, type XtablesText } from '../backends/xtables/text.js';
+import { readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
+import { readXtables, type XtablesText } from '../backends/xtables/text.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
 import { apiNameOf, type Family } from '../net/family.js';
@@ -54,7 +54,7 @@ interface Found {
 export function rulesOfDumps(sources: readonly SourceText[], family: Family): KernelRules {
   const found: Found = { functions: [], localAddresses: [], diagnostics: [], xtables: [], setup: [], sets: [] };
   for (const source of sources) {
-    const { dump, diagnostics } = recognizeDump(source.text, source.name);
+    const { dump, diagnostics } = recogniseDump(source);
     found.diagnostics.push(...diagnostics);
     if (dump !== undefined) addDump(found, dump, source, family);
   }
@@ -64,7 +64,7 @@ export function rulesOfDumps(sources: readonly SourceText[], family: Family): Ke
   const texts = xtables.length === 0 && setup.length > 0 ? [EMPTY] : xtables;
   for (const [i, text] of texts.entries()) functions.push(...xtablesHookFunctions(text, i === 0 ? setup : [], lookup));
   if (functions.length === 0 && !hasErrors(diagnostics)) {
-    diagnostics.push(diagnostic('unknown-dump', `no dump has rules of ${apiNameOf(family)}.`));
+    diagnostics.push(diagnostic('unreadable-rules', `no dump has rules of ${apiNameOf(family)}.`));
   }
   const parameter = setup.find((step) => step.kind === 'parameter' && step.path === ROUTE_LOCALNET);
   const routeLocalnet = parameter?.kind === 'parameter' ? parameter.value === '1' : undefined;
@@ -75,7 +75,6 @@ const ROUTE_LOCALNET = 'net/ipv4/conf/all/route_localnet';
 const EMPTY: XtablesText = { tables: [], after: [], finalNewline: true };
 
 function addDump(found: Found, dump: DumpKind, source: SourceText, family: Family): void {
-  const { text, name } = source;
   const { diagnostics } = found;
   switch (dump.kind) {
     case 'nft':
@@ -83,31 +82,31 @@ function addDump(found: Found, dump: DumpKind, source: SourceText, family: Famil
       break;
     case 'xtables': {
       if (dump.family !== undefined && dump.family !== family) return;
-      const read = parseXtables(text, name);
+      const read = readXtables(source);
       diagnostics.push(...read.diagnostics);
       found.xtables.push(read.text);
       break;
     }
     case 'setup': {
-      const read = parseSetup(text, name);
+      const read = readSetup(source);
       diagnostics.push(...read.diagnostics);
       found.setup.push(...read.steps);
       break;
     }
     case 'ipvsadm': {
-      const read = parseIpvsadm(text, name);
+      const read = readIpvsadm(source);
       diagnostics.push(...read.diagnostics);
       found.functions.push(...ipvsHookFunctions(read.table));
       break;
     }
     case 'ipset': {
-      const read = parseIpset(text, name);
+      const read = readIpset(source);
       diagnostics.push(...read.diagnostics);
       found.sets.push(...read.sets);
       break;
     }
     case 'addresses': {
-      const read = parseAddresses(text, name);
+      const read = readAddresses(source);
       diagnostics.push(...read.diagnostics);
       found.localAddresses.push(...read.addresses.map(({ address }) => address.text));
     }

@@ -1,5 +1,6 @@
 /** Addresses of an interface as data: our text of kube-ipvs0's addresses, and what `ip -o addr show` prints. */
 import type { Diagnostic } from '../../kube/diagnostics.js';
+import type { SourceText } from '../../kube/objects.js';
 import { type IpAddress, parseIp } from '../../net/ip.js';
 import { compareBytes } from '../../net/text.js';
 import { collectMistakes, printSpelled, type Spelling, shown, spellingOf } from '../dump.js';
@@ -22,16 +23,16 @@ export interface InterfaceAddress {
 }
 
 /** What was read, with what is wrong with it. */
-export interface ParsedAddresses {
+export interface ReadAddressesResult {
   readonly addresses: readonly InterfaceAddress[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
 /**
  * Reads addresses, one a line: bare as kuberules writes them, or as `ip -o addr show` prints them. Any other line is
- * an error (`invalid-dump`).
+ * an error (`unreadable-rules`).
  */
-export function parseAddresses(source: string, file: string): ParsedAddresses {
+export function readAddresses({ name: file, text: source }: SourceText): ReadAddressesResult {
   const mistakes = collectMistakes(file, 'Take the output of `ip -o addr show dev kube-ipvs0` as it is.');
   const addresses: InterfaceAddress[] = [];
   for (const [i, line] of source.split('\n').entries()) {

@@ -1,5 +1,6 @@
 /** The text of `ipset save`, which `ipset restore` takes too, as data. */
 import type { Diagnostic } from '../../kube/diagnostics.js';
+import type { SourceText } from '../../kube/objects.js';
 import { parseCidr, parseIp } from '../../net/ip.js';
 import { compareBytes } from '../../net/text.js';
 import { collectMistakes, printSpelled, type Spelling, shown, spellingOf } from '../dump.js';
@@ -33,7 +34,7 @@ export interface IpSetOption {
 }
 
 /** What was read, with what is wrong with it. */
-export interface ParsedIpset {
+export interface ReadIpsetResult {
   readonly sets: readonly IpSet[];
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -44,9 +45,9 @@ const ENTRY_FLAGS = new Set(['nomatch', '-exist', '-!']);
 
 /**
  * Reads what `ipset save` prints, or our own input of `ipset restore`: `create` and `add`. Any other command is an
- * error (`invalid-dump`).
+ * error (`unreadable-rules`).
  */
-export function parseIpset(source: string, file: string): ParsedIpset {
+export function readIpset({ name: file, text: source }: SourceText): ReadIpsetResult {
   const mistakes = collectMistakes(file, 'Take the output of `ipset save` as it is.');
   const sets = new Map<string, IpSet & { readonly entries: IpSetEntry[] }>();
   for (const [i, line] of source.split('\n').entries()) {

@@ -1,5 +1,6 @@
 /** The text of `ipvsadm -S -n`, which `ipvsadm -R` takes too, as data. */
 import type { Diagnostic } from '../../kube/diagnostics.js';
+import type { SourceText } from '../../kube/objects.js';
 import type { Family } from '../../net/family.js';
 import { type IpAddress, joinHostPort, parseIp } from '../../net/ip.js';
 import type { Protocol } from '../../net/protocol.js';
@@ -54,16 +55,16 @@ export interface IpvsTable {
 }
 
 /** What was read, with what is wrong with it. */
-export interface ParsedIpvs {
+export interface ReadIpvsResult {
   readonly table: IpvsTable;
   readonly diagnostics: readonly Diagnostic[];
 }
 
 /**
  * Reads what `ipvsadm -S -n` prints, or our own input of `ipvsadm -R`: `-A`, `-a`, `--set`, also by their long names.
- * A line that is neither is an error (`invalid-dump`), and so are names instead of numbers.
+ * A line that is neither is an error (`unreadable-rules`), and so are names instead of numbers.
  */
-export function parseIpvsadm(source: string, file: string): ParsedIpvs {
+export function readIpvsadm({ name: file, text: source }: SourceText): ReadIpvsResult {
   const mistakes = collectMistakes(file, 'Take the output of `ipvsadm -S -n` as it is.');
   const services = new Map<string, VirtualServer & { readonly servers: RealServer[] }>();
   let timeouts: IpvsTable['timeouts'];

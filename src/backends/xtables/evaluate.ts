@@ -15,7 +15,7 @@ import {
 import { chainOwner } from './owner.js';
 import type { AddressTypes, Match, PortRange, RuleSpec, Target } from './rule.js';
 import type { SetupStep } from './setup-text.js';
-import { chainsOf, ruleOf, type XtablesRule, type XtablesText } from './text.js';
+import { ruleOf, type XtablesRule, type XtablesText, xtablesChains } from './text.js';
 import { PROBABILITY_ONE, shareOf } from './values.js';
 
 /** Looks a packet up in a set; undefined where there is no such set, or none of a kind that is known. */
@@ -85,7 +85,7 @@ function tableFunctions(
   const policies = new Map<string, string>();
   for (const table of text.tables) {
     if (table.name !== name) continue;
-    for (const chain of chainsOf(table).values()) {
+    for (const chain of xtablesChains(table).values()) {
       chains.set(chain.name, { rules: chain.rules, index: undefined });
       if (chain.policy !== undefined) policies.set(chain.name, chain.policy);
     }

@@ -1,5 +1,6 @@
 /** The text of what is done before a restore, as data: `setup` of iptables and IPVS mode. See emit.ts. */
 import type { Diagnostic } from '../../kube/diagnostics.js';
+import type { SourceText } from '../../kube/objects.js';
 import { collectMistakes, shown } from '../dump.js';
 import type { XtablesRule } from './text.js';
 import { quotesAreClosed } from './words.js';
@@ -14,13 +15,13 @@ export type SetupStep =
   | { readonly kind: 'parameter'; readonly path: string; readonly value: string; readonly line: number | undefined };
 
 /** What was read, with what is wrong with it. */
-export interface ParsedSetup {
+export interface ReadSetupResult {
   readonly steps: readonly SetupStep[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Reads a `setup` text of kuberules. A line that is none of its kind is an error (`invalid-dump`). */
-export function parseSetup(source: string, file: string): ParsedSetup {
+/** Reads a `setup` text of kuberules. A line that is none of its kind is an error (`unreadable-rules`). */
+export function readSetup({ name: file, text: source }: SourceText): ReadSetupResult {
   const mistakes = collectMistakes(file, 'Take a setup file as kuberules writes it.');
   const steps: SetupStep[] = [];
   for (const [i, line] of source.split('\n').entries()) {

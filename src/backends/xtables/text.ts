@@ -4,6 +4,7 @@
  * 300,000 of them; since that text is all that a rule consists of, a changed rule cannot print as it was.
  */
 import type { Diagnostic } from '../../kube/diagnostics.js';
+import type { SourceText } from '../../kube/objects.js';
 import { collectMistakes, type Mistakes, shown } from '../dump.js';
 import { endsInsideOption, parseRuleArguments } from './parse-rule.js';
 import { printRuleArguments } from './print-rule.js';
@@ -71,7 +72,7 @@ export interface XtablesText {
 }
 
 /** What was read, with what there is to say; where there is an error among it, lines are missing. */
-export interface ParsedXtables {
+export interface ReadXtablesResult {
   readonly text: XtablesText;
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -95,10 +96,9 @@ interface Reading {
 /**
  * Reads what iptables-save or ip6tables-save printed (either variant, with or without counters), or an input of
  * iptables-restore as kuberules writes it. A rule that is not understood is no error, a broken line is one
- * (`invalid-dump`).
- * @param file the name that diagnostics show
+ * (`unreadable-rules`).
  */
-export function parseXtables(source: string, file: string): ParsedXtables {
+export function readXtables({ name: file, text: source }: SourceText): ReadXtablesResult {
   const mistakes = collectMistakes(file, 'Take the output of iptables-save as it is.');
   const reading: Reading = { mistakes, tables: [], firstLines: new Map(), notes: [], table: undefined };
   // Rules of one chain stand together, so most begin as the one before.
@@ -302,7 +302,7 @@ export interface XtablesChain {
 }
 
 /** The chains of a table by name, in the order of the text. */
-export function chainsOf(table: XtablesTable): ReadonlyMap<string, XtablesChain> {
+export function xtablesChains(table: XtablesTable): ReadonlyMap<string, XtablesChain> {
   const rules = new Map<string, XtablesRule[]>();
   const chains = new Map<string, XtablesChain>();
   const rulesOf = (name: string): XtablesRule[] => {
@@ -327,6 +327,6 @@ export function chainsOf(table: XtablesTable): ReadonlyMap<string, XtablesChain>
 }
 
 /** The table of a name; undefined when the text has none. */
-export function tableOf(text: XtablesText, name: string): XtablesTable | undefined {
+export function xtablesTable(text: XtablesText, name: string): XtablesTable | undefined {
   return text.tables.find((table) => table.name === name);
 }

@@ -4,12 +4,12 @@ import {
   normalAddresses,
   normalIpset,
   normalIpvs,
-  parseAddresses,
-  parseIpset,
-  parseIpvsadm,
   printAddresses,
   printIpset,
   printIpvsadm,
+  readAddresses,
+  readIpset,
+  readIpvsadm,
 } from '../../../src/index.js';
 
 const lines = (diagnostics: readonly Diagnostic[]) =>
@@ -26,7 +26,7 @@ describe('ipvsadm', () => {
 -A -f 7 -s rr
 -A -f 8 -6 -s rr
 `;
-  const { table, diagnostics } = parseIpvsadm(SAVED, 'x');
+  const { table, diagnostics } = readIpvsadm({ name: 'x', text: SAVED });
 
   it('is data that prints as it was', () => {
     expect(diagnostics).toEqual([]);
@@ -46,7 +46,7 @@ describe('ipvsadm', () => {
 
   it('in another spelling prints as it was until it is changed', () => {
     const text = '--add-service  --tcp-service 10.0.0.1:80 --persistent\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -m\n';
-    const { table } = parseIpvsadm(text, 'x');
+    const { table } = readIpvsadm({ name: 'x', text });
     expect(printIpvsadm(table)).toBe(text);
     const changed = { ...table, services: table.services.map((each) => ({ ...each, scheduler: 'rr' })) };
     expect(printIpvsadm(changed)).toBe('-A -t 10.0.0.1:80 -s rr -p 360\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -m\n');
@@ -57,7 +57,7 @@ describe('ipvsadm', () => {
       '-A -t 10.0.0.1:80 -s mh -b mh-port,mh-fallback\n-a -t 10.0.0.1:80 -r 10.0.0.9:80 -m -w 1\n-a -t 10.0.0.1:80 -r 10.0.0.10:80 -m\n-A -u 10.0.0.1:80\n';
     const two =
       '-A -u 10.0.0.1:80 -s wlc\n-A -t 10.0.0.1:80 -b mh-fallback,mh-port -M 255.255.255.255 -s mh\n-a -t 10.0.0.1:80 -r 10.0.0.10:80 -m -w 1\n-a -t 10.0.0.1:80 -m -r 10.0.0.9:80\n';
-    const normal = (text: string) => [...normalIpvs(parseIpvsadm(text, 'x').table)];
+    const normal = (text: string) => [...normalIpvs(readIpvsadm({ name: 'x', text }).table)];
     expect(normal(two)).toEqual(normal(one));
     for (const other of [
       one.replace('-w 1', '-w 0'),
@@ -86,7 +86,7 @@ describe('ipvsadm', () => {
     ['-a -t 10.0.0.1:80\n', '1: "-a -t 10.0.0.1:80" is no real server.'],
     ['--set 1 2\n', '1: "--set 1 2" does not set three timeouts.'],
   ])('names what is wrong: %j', (text, message) => {
-    expect(lines(parseIpvsadm(text, 'x').diagnostics)).toEqual([`invalid-dump ${message}`]);
+    expect(lines(readIpvsadm({ name: 'x', text }).diagnostics)).toEqual([`unreadable-rules ${message}`]);
   });
 });
 
@@ -101,7 +101,7 @@ add nets fd00::/64 nomatch
 `;
 
   it('is data that prints as it was', () => {
-    const { sets, diagnostics } = parseIpset(SAVED, 'x');
+    const { sets, diagnostics } = readIpset({ name: 'x', text: SAVED });
     expect(diagnostics).toEqual([]);
     expect(printIpset(sets)).toBe(SAVED);
     expect(sets.map(({ name, type, entries }) => [name, type, entries.length])).toEqual([
@@ -126,7 +126,7 @@ add A 10.0.0.1,80,10.1.2.3/32
 add A 10.0.0.1,6:80,10.9.9.9/8
 add A 10.0.0.1,tcp:80,10.1.2.3
 `;
-    const normal = (text: string) => [...normalIpset(parseIpset(text, 'x').sets)];
+    const normal = (text: string) => [...normalIpset(readIpset({ name: 'x', text }).sets)];
     expect(normal(two)).toEqual(normal(one));
     for (const [from, to] of [
       ['tcp:80,10.1', 'udp:80,10.1'],
@@ -148,7 +148,7 @@ add A 10.0.0.1,tcp:80,10.1.2.3
     ['create A hash:ip maxelem\n', '1: "create A hash:ip maxelem" lacks a value or a quote.'],
     ['create A hash:ip\nadd A 1.2.3.4 comment "x\n', '2: "add A 1.2.3.4 comment "x" lacks a value or a quote.'],
   ])('names what is wrong: %j', (text, message) => {
-    expect(lines(parseIpset(text, 'x').diagnostics)).toEqual([`invalid-dump ${message}`]);
+    expect(lines(readIpset({ name: 'x', text }).diagnostics)).toEqual([`unreadable-rules ${message}`]);
   });
 });
 
@@ -158,8 +158,8 @@ describe('addresses', () => {
       '4: kube-ipvs0    inet 10.96.0.1/32 scope global kube-ipvs0\\       valid_lft forever preferred_lft forever\n' +
       '10: kube-ipvs0    inet6 fd00:10:96::20/128 scope global \\       valid_lft forever preferred_lft forever\n';
     const ours = 'fd00:10:96::20\n10.96.0.1\n';
-    const a = parseAddresses(ip, 'x');
-    const b = parseAddresses(ours, 'x');
+    const a = readAddresses({ name: 'x', text: ip });
+    const b = readAddresses({ name: 'x', text: ours });
     expect([a.diagnostics, b.diagnostics]).toEqual([[], []]);
     expect(printAddresses(a.addresses)).toBe(ip);
     expect(printAddresses(b.addresses)).toBe(ours);
@@ -168,6 +168,6 @@ describe('addresses', () => {
     expect(normalAddresses(b.addresses)).toEqual(normalAddresses(a.addresses));
   });
   it.each(['hello', '4: x inet fd00::1/128', '4: x inet 1.2.3.4/33', '1.2.3.4/32'])('are not %j', (text) => {
-    expect(lines(parseAddresses(text, 'x').diagnostics)).toHaveLength(1);
+    expect(lines(readAddresses({ name: 'x', text }).diagnostics)).toHaveLength(1);
   });
 });
