@@ -89,6 +89,18 @@ export type {
   NftVerdict,
   NftVerdicts,
 } from './backends/nftables/statements.js';
+export { type Fraction, printFraction } from './backends/packet/fraction.js';
+export {
+  type Hook,
+  type HookFunction,
+  type Interface,
+  type Packet,
+  type RuleReference,
+  type Step,
+  UnknownRule,
+  type World,
+} from './backends/packet/packet.js';
+export type { Fate, Outcome as TraceOutcome } from './backends/packet/walk.js';
 export { type DumpKind, type Recognised, recogniseDump } from './backends/recognise.js';
 export { normalRule, normalRuleText } from './backends/xtables/normal-rule.js';
 export { type ChainOwner, chainOwner, type XtablesMode } from './backends/xtables/owner.js';
@@ -124,9 +136,14 @@ export {
   xtablesTable,
 } from './backends/xtables/text.js';
 export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
+export { type Asked, askTrace, type TraceAnswer, type TraceRequest } from './inspect/ask.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
+export type { Sender, Surroundings, Target } from './inspect/ends.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
+export { indexPods, type PodIndex } from './inspect/pods.js';
+export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';
+export { type FateShare, type Trace, type TraceQuestion, tracePacket } from './inspect/trace.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

@@ -1,5 +1,5 @@
 /** Where a packet comes from and goes to, from what people write to addresses. */
-import type { Interface } from '../backends/packet/packet.js';
+import type { Interface, Packet } from '../backends/packet/packet.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { show } from '../kube/fields.js';
 import type { Node } from '../kube/node.js';
@@ -19,17 +19,11 @@ export interface Surroundings {
   readonly namespace: string;
 }
 
-/** The protocols that can be asked for. */
-export const TRACED_PROTOCOLS = ['tcp', 'udp', 'sctp', 'icmp'] as const;
-
-/** A protocol that can be asked for. */
-export type TracedProtocol = (typeof TRACED_PROTOCOLS)[number];
-
 /** A destination: an address of one family, or one of each family that a Service has. */
 export interface Target {
   readonly addresses: readonly IpAddress[];
   readonly port: number;
-  readonly protocol: TracedProtocol;
+  readonly protocol: Packet['protocol'];
   /** `shop/web:http`, where a Service was named. */
   readonly service: string | undefined;
 }
@@ -60,7 +54,7 @@ export function resolveTarget(text: string, { state, namespace }: Surroundings):
   const isService = state.services.has(text);
   const [, before = '', protocolText] = /^(.*?)(?:\/(tcp|udp|sctp|icmp))?$/i.exec(isService ? '' : text) ?? [];
   const place = isService ? text : before;
-  const protocol = protocolText?.toLowerCase() as TracedProtocol | undefined;
+  const protocol = protocolText?.toLowerCase() as Packet['protocol'] | undefined;
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(place) ?? [];
   const bare = parseIp(place);
   const ip = bare ?? parseIp(bracketed ?? plain ?? '');
@@ -86,7 +80,7 @@ function servicePort(
   text: string,
   service: Service,
   wanted: string | undefined,
-  protocol: TracedProtocol | undefined,
+  protocol: Packet['protocol'] | undefined,
 ): Resolved<Target> {
   const addresses = FAMILIES.flatMap((family) => {
     const address = service.clusterIPs[family];
@@ -107,7 +101,7 @@ function servicePort(
   return {
     addresses,
     port: first.port,
-    protocol: first.protocol.toLowerCase() as TracedProtocol,
+    protocol: first.protocol.toLowerCase() as Packet['protocol'],
     service: portName,
   };
 }

@@ -4,7 +4,7 @@ import type { LocatedObject } from '../kube/objects.js';
 import { parseIp } from '../net/ip.js';
 
 /** A pod with one of its addresses. */
-export interface PodPlace {
+interface PodPlace {
   /** `namespace/name`. */
   readonly name: string;
   /** Canonical text. */

@@ -77,7 +77,7 @@ export interface Step {
 }
 
 /** What a hook function decides. `sent`: IPVS has sent the packet on itself. */
-export type Verdict = 'continue' | 'drop' | 'reject' | 'sent';
+type Verdict = 'continue' | 'drop' | 'reject' | 'sent';
 
 /** One possible result of a hook function. The probabilities of all results of one call add up to one. */
 export interface Branch {

@@ -146,8 +146,8 @@ function remembered({ destinationNat, sourceNat, virtualServer }: PacketState): 
 }
 
 /** The kernel's priorities of address translation, and of IPVS in the hooks where it takes packets. */
-export const NAT_DESTINATION = -100;
-export const NAT_SOURCE = 100;
+const NAT_DESTINATION = -100;
+const NAT_SOURCE = 100;
 export const IPVS_INPUT = 99;
 export const IPVS_OUTPUT = -98;
 
