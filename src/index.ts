@@ -139,7 +139,7 @@ export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
 export { type Asked, askTrace, type TraceAnswer, type TraceRequest } from './inspect/ask.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
-export type { Sender, Surroundings, Target } from './inspect/ends.js';
+export type { Destination, Sender, Surroundings } from './inspect/ends.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
 export { indexPods, type PodIndex } from './inspect/pods.js';
 export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';

@@ -7,12 +7,12 @@ import type { Family } from '../net/family.js';
 import { isLoopback, joinHostPort, parseIp } from '../net/ip.js';
 import {
   commonFamily,
+  type Destination,
   isUnresolved,
   resolveSender,
   resolveTarget,
   type Sender,
   type Surroundings,
-  type Target,
 } from './ends.js';
 import type { KernelRules } from './rule-texts.js';
 import { type Trace, tracePacket } from './trace.js';
@@ -35,7 +35,7 @@ export interface TraceRequest {
 export interface TraceAnswer {
   readonly packet: Packet;
   readonly sender: Sender;
-  readonly target: Target;
+  readonly target: Destination;
   readonly incoming: Interface | undefined;
   readonly trace: Trace;
 }
@@ -110,7 +110,7 @@ function localAddresses(
   return (text) => own.has(text) || isLoopback({ family, text });
 }
 
-function packetOf(sender: Sender, target: Target, family: Family, isLocal: (address: string) => boolean): Packet {
+function packetOf(sender: Sender, target: Destination, family: Family, isLocal: (address: string) => boolean): Packet {
   const destination = target.addresses.find((each) => each.family === family)?.text ?? '';
   const address = sender.addresses.find((each) => each.family === family)?.text ?? '';
   // What the node sends to an address of its own comes from that very address, as the kernel's routes have it.

@@ -20,7 +20,7 @@ export interface Surroundings {
 }
 
 /** A destination: an address of one family, or one of each family that a Service has. */
-export interface Target {
+export interface Destination {
   readonly addresses: readonly IpAddress[];
   readonly port: number;
   readonly protocol: Packet['protocol'];
@@ -49,7 +49,7 @@ export function isUnresolved(resolved: object): resolved is Diagnostic {
  * Reads where a packet goes: `10.96.0.20:80`, `10.96.0.20:53/udp`, `[fd00::20]:80`, `10.96.0.20/icmp`, and of a
  * Service `shop/web:http`, `shop/web:80`, `shop/web` where it has one port.
  */
-export function resolveTarget(text: string, { state, namespace }: Surroundings): Resolved<Target> {
+export function resolveTarget(text: string, { state, namespace }: Surroundings): Resolved<Destination> {
   // A Service may have the name of a protocol.
   const isService = state.services.has(text);
   const [, before = '', protocolText] = /^(.*?)(?:\/(tcp|udp|sctp|icmp))?$/i.exec(isService ? '' : text) ?? [];
@@ -81,7 +81,7 @@ function servicePort(
   service: Service,
   wanted: string | undefined,
   protocol: Packet['protocol'] | undefined,
-): Resolved<Target> {
+): Resolved<Destination> {
   const addresses = FAMILIES.flatMap((family) => {
     const address = service.clusterIPs[family];
     return address === undefined ? [] : [{ family, text: address }];
@@ -171,7 +171,11 @@ function isInPodNetwork({ podCIDRs }: Node, ip: IpAddress): boolean {
 }
 
 /** The family that both ends have: the one asked for, else the first. */
-export function commonFamily(sender: Sender, target: Target, asked: Family | undefined): Resolved<{ family: Family }> {
+export function commonFamily(
+  sender: Sender,
+  target: Destination,
+  asked: Family | undefined,
+): Resolved<{ family: Family }> {
   const has = (addresses: readonly IpAddress[], family: Family) => addresses.some((each) => each.family === family);
   const family = FAMILIES.find(
     (each) => (asked === undefined || each === asked) && has(target.addresses, each) && has(sender.addresses, each),
