@@ -135,10 +135,15 @@ export const ENDPOINT_CHECKS = [
           yield { at, path, message: `Endpoints ${key} was cut to ${MAX_ENDPOINTS} endpoints.` };
         }
         for (const [i, subset] of listOf(object.subsets).entries()) {
-          const size = listOf(fieldOf(subset, 'addresses')).length + listOf(fieldOf(subset, 'notReadyAddresses')).length;
+          const size =
+            listOf(fieldOf(subset, 'addresses')).length + listOf(fieldOf(subset, 'notReadyAddresses')).length;
           if (size <= MAX_ENDPOINTS) continue;
           const effect = `${MAX_ENDPOINTS} are mirrored, the others get nothing`;
-          yield { at, path: ['subsets', i], message: `${size} addresses in one subset of Endpoints ${key}: ${effect}.` };
+          yield {
+            at,
+            path: ['subsets', i],
+            message: `${size} addresses in one subset of Endpoints ${key}: ${effect}.`,
+          };
         }
       }
     },

@@ -110,7 +110,8 @@ export const TOPOLOGY_CHECKS = [
     code: 'hints-without-effect',
     severity: 'note',
     title: 'topology hints for traffic that policy Local keeps on the node',
-    reason: 'Topology hints choose among the endpoints of policy Cluster; traffic under policy Local never looks at them.',
+    reason:
+      'Topology hints choose among the endpoints of policy Cluster; traffic under policy Local never looks at them.',
     wayOut: 'Remove one of the two: internalTrafficPolicy: Local, or the wish for hints.',
     *find({ proxied }) {
       for (const { service } of proxied) {
