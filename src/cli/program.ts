@@ -1,10 +1,11 @@
 /** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { PROXY_MODES } from '../kube/config.js';
+import { Command, CommanderError, Option } from 'commander';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
+import { addClusterOptions } from './cluster-options.js';
 import { DONE, TROUBLE } from './exit.js';
 import { type Io, OutputError } from './io.js';
+import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
 import { version } from './version.js';
@@ -66,6 +67,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
     })
     .exitOverride();
   addCompile(program, io, exit);
+  addLint(program, io, exit);
   return program;
 }
 
@@ -96,27 +98,4 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
     const { runCompile } = await import('./compile.js');
     exit(await runCompile(options, io));
   });
-}
-
-/** The options of every command that reads a cluster; see ClusterFlags. */
-function addClusterOptions(command: Command): void {
-  command
-    .requiredOption(
-      '-f, --filename <FILE...>',
-      'a file, a folder of .yaml, .yml and .json files, or - for standard input',
-    )
-    .option('-R, --recursive', 'read folders inside folders too', false)
-    .option('-n, --namespace <NAME>', 'only objects of this namespace')
-    .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(PROXY_MODES))
-    .option('--config <FILE>', 'a KubeProxyConfiguration file')
-    .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)')
-    .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)
-    .option('--service-cluster-ip-range <CIDR>', 'with --simulate: where cluster IPs come from')
-    .option('--service-node-port-range <RANGE>', 'with --simulate: where node ports come from')
-    .option('--simulate-nodes <N>', 'with --simulate: how many nodes to invent when no Node is given', wholeNumber);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^([1-9][0-9]{0,2}|1000)$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 1000.');
-  return Number(text);
 }
