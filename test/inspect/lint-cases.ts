@@ -234,7 +234,9 @@ export const LINT_CASES: readonly LintCase[] = [
   {
     code: 'cluster-ip-outside-range',
     objects: [service('web'), serviceCIDR('10.97.0.0/16')],
-    finds: ['Service shop/web spec.clusterIP: cluster IP 10.96.0.1 lies outside of the IPv4 ServiceCIDRs (10.97.0.0/16).'],
+    finds: [
+      'Service shop/web spec.clusterIP: cluster IP 10.96.0.1 lies outside of the IPv4 ServiceCIDRs (10.97.0.0/16).',
+    ],
     // Nothing is known of IPv4 here.
     quiet: [service('web'), serviceCIDR('fd00::/112')],
   },
@@ -265,7 +267,9 @@ export const LINT_CASES: readonly LintCase[] = [
   {
     code: 'source-ranges-one-family',
     objects: [service('web', { ...dual, ...ranges }, ingress('203.0.113.1', '2001:db8::1'))],
-    finds: ['Service shop/web spec.loadBalancerSourceRanges: all ranges are IPv4, so its IPv6 addresses let everybody in.'],
+    finds: [
+      'Service shop/web spec.loadBalancerSourceRanges: all ranges are IPv4, so its IPv6 addresses let everybody in.',
+    ],
     quiet: [service('web', { ...dual, ...ranges }, ingress('203.0.113.1'))],
   },
   {
@@ -278,7 +282,9 @@ export const LINT_CASES: readonly LintCase[] = [
   },
   {
     code: 'affinity-masqueraded',
-    objects: [service('web', { type: 'NodePort', sessionAffinity: 'ClientIP', ports: [{ port: 80, nodePort: 30080 }] })],
+    objects: [
+      service('web', { type: 'NodePort', sessionAffinity: 'ClientIP', ports: [{ port: 80, nodePort: 30080 }] }),
+    ],
     finds: [
       'Service shop/web spec.sessionAffinity: ClientIP affinity under policy Cluster, reached by node ports: a client sticks to a pod for each node it comes in by, not for the cluster.',
     ],
@@ -425,15 +431,9 @@ export const LINT_CASES: readonly LintCase[] = [
   },
   {
     code: 'port-without-endpoints',
-    objects: [
-      service('web', { ports: http }),
-      slice('web', ['10.1.0.1'], { ports: [{ name: 'web', port: 8080 }] }),
-    ],
+    objects: [service('web', { ports: http }), slice('web', ['10.1.0.1'], { ports: [{ name: 'web', port: 8080 }] })],
     finds: ['Service shop/web spec.ports[0]: no IPv4 EndpointSlice has its port http/TCP; they have web 8080/TCP.'],
-    quiet: [
-      service('web', { ports: http }),
-      slice('web', ['10.1.0.1'], { ports: [{ name: 'http', port: 8080 }] }),
-    ],
+    quiet: [service('web', { ports: http }), slice('web', ['10.1.0.1'], { ports: [{ name: 'http', port: 8080 }] })],
   },
   {
     code: 'slice-without-service',
@@ -494,7 +494,9 @@ export const LINT_CASES: readonly LintCase[] = [
       service('web'),
       slice('web', [endpoint('10.1.0.1', 'a', 'zone-a'), endpoint('10.1.0.2', 'b')]),
     ],
-    finds: ['Service shop/web spec.ports[0]: zone hints of 1 endpoint are ignored everywhere, as 10.1.0.2:8080 has none.'],
+    finds: [
+      'Service shop/web spec.ports[0]: zone hints of 1 endpoint are ignored everywhere, as 10.1.0.2:8080 has none.',
+    ],
     quiet: [
       ...inZones,
       service('web'),
@@ -616,7 +618,11 @@ export const LINT_CASES: readonly LintCase[] = [
       'Service shop/web spec.trafficDistribution: the API server refuses trafficDistribution "PreferLocal".',
     ],
     quiet: [
-      service('web', { trafficDistribution: 'PreferClose' }, annotated({ 'service.kubernetes.io/topology-mode': 'Auto' })),
+      service(
+        'web',
+        { trafficDistribution: 'PreferClose' },
+        annotated({ 'service.kubernetes.io/topology-mode': 'Auto' }),
+      ),
     ],
   },
   {

@@ -1,5 +1,5 @@
 /** Small clusters to lint. */
-import { DEFAULT_CONFIG, hasErrors, loadCluster, located, type ProxyConfig, type RawObject } from '../../src/index.js';
+import { DEFAULT_CONFIG, hasErrors, loadCluster, type ProxyConfig, type RawObject } from '../../src/index.js';
 import type { LintInput } from '../../src/inspect/lint/cluster.js';
 import { type LintOptions, type LintResult, lint } from '../../src/inspect/lint/lint.js';
 
