@@ -17,7 +17,7 @@ it('docs/diagnostics.md lists every code as it is', () => {
 
 it('ARCHITECTURE.md names only files that exist', () => {
   const text = readFileSync('src/ARCHITECTURE.md', 'utf8');
-  const files = [...text.matchAll(/`((?:kube|plan|backends|cli|net)\/[\w./-]*?\w(?:\.ts|\/))`/g)].map(
+  const files = [...text.matchAll(/`((?:kube|plan|backends|inspect|cli|net)\/[\w./-]*?\w(?:\.ts|\/))`/g)].map(
     (match) => match[1] ?? '',
   );
   expect(files.length).toBeGreaterThan(10);
@@ -29,11 +29,17 @@ it('README.md counts the golden cases', () => {
 });
 
 it('links in documents lead somewhere', () => {
-  const documents = ['README.md', 'src/ARCHITECTURE.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+  const documents = [
+    'README.md',
+    'src/ARCHITECTURE.md',
+    ...readdirSync('docs')
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
   for (const document of documents) {
     const text = readFileSync(document, 'utf8');
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => join(document, '..', match[1] ?? ''));
-    const named = [...text.matchAll(/\bdocs\/[\w-]+\.md/g)].map((match) => match[0]);
+    const named = [...text.matchAll(/(?<![\w/])docs\/[\w-]+\.md/g)].map((match) => match[0]);
     for (const target of [...links, ...named]) expect(existsSync(target), `${document}: ${target}`).toBe(true);
   }
 });

@@ -5,7 +5,7 @@ import vm from 'node:vm';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 
-const PURE_FOLDERS = ['net', 'kube', 'plan', 'backends'];
+const PURE_FOLDERS = ['net', 'kube', 'plan', 'backends', 'inspect'];
 
 function sourceFiles(folder: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })

@@ -2,9 +2,9 @@
 import { styleText } from 'node:util';
 import type { Check, Finding, Involved } from '../inspect/lint/check.js';
 import { LINT_CHECKS, type LintResult } from '../inspect/lint/lint.js';
-import { printPath } from '../kube/diagnostics.js';
+import { type Diagnostic, printPath } from '../kube/diagnostics.js';
 import type { Terminal } from './io.js';
-import { printable } from './report.js';
+import { diagnosticJson, printable } from './report.js';
 
 /** Paints a text; widths are counted before. */
 type Paint = (style: 'bold' | 'dim' | 'yellow' | 'cyan', text: string) => string;
@@ -159,8 +159,26 @@ function painter(terminal: Terminal | undefined): Paint {
   return (style, text) => styleText(style, text, { validateStream: false });
 }
 
-/** A finding as it is printed by `--output json`; docs/schema/lint.json describes it. */
-export function findingJson(finding: Finding): unknown {
+/**
+ * What `--output json` prints; docs/schema/lint.json describes it.
+ * @param checks those of which something was found, or that were asked for
+ */
+export function jsonText(
+  result: LintResult | undefined,
+  checks: readonly Check[],
+  diagnostics: readonly Diagnostic[],
+): string {
+  const value = {
+    findings: (result?.findings ?? []).map(findingJson),
+    checks: checks.map(({ code, severity, title, reason, wayOut }) => ({ code, severity, title, reason, wayOut })),
+    notChecked: result?.notChecked ?? [],
+    silenced: result?.silenced ?? 0,
+    diagnostics: diagnostics.map(diagnosticJson),
+  };
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+function findingJson(finding: Finding): unknown {
   const { code, severity, message, wayOut, others } = finding;
   return { code, severity, ...involvedJson(finding), message, wayOut, others: others.map(involvedJson) };
 }
@@ -173,9 +191,4 @@ function involvedJson({ object, path, place, origin }: Involved) {
     line: place?.line,
     column: place?.column,
   };
-}
-
-/** A check as it is printed by `--list --output json`. */
-export function checkJson({ code, severity, title, reason, wayOut }: Check): unknown {
-  return { code, severity, title, reason, wayOut };
 }

@@ -10,8 +10,8 @@ import { namespaceOf } from '../kube/simulate/values.js';
 import { type ClusterFlags, type ClusterInput, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
 import type { Io } from './io.js';
-import { checkJson, checkListText, checksOf, explanationText, findingJson, findingsText } from './lint-text.js';
-import { diagnosticJson, printDiagnostics } from './report.js';
+import { checkListText, checksOf, explanationText, findingsText, jsonText } from './lint-text.js';
+import { printDiagnostics } from './report.js';
 
 /** The command's options as commander gives them. */
 export interface LintFlags extends Omit<ClusterFlags, 'filename'> {
@@ -93,14 +93,7 @@ async function finish(
 ): Promise<number> {
   const findings = result?.findings ?? [];
   if (flags.output === 'json') {
-    const value = {
-      findings: findings.map(findingJson),
-      reasons: Object.fromEntries(checksOf(findings).map(({ code, reason }) => [code, reason])),
-      notChecked: result?.notChecked ?? [],
-      silenced: result?.silenced ?? 0,
-      diagnostics: diagnostics.map(diagnosticJson),
-    };
-    await io.out(`${JSON.stringify(value, undefined, 2)}\n`);
+    await io.out(jsonText(result, checksOf(findings), diagnostics));
   } else {
     printDiagnostics(diagnostics, io);
     if (result !== undefined) await io.out(findingsText(result, io.terminal));
@@ -111,7 +104,7 @@ async function finish(
 
 async function printChecks(flags: LintFlags, io: Io): Promise<number> {
   const checks = LINT_CHECKS.filter(({ code }) => flags.explain === undefined || flags.explain === code);
-  if (flags.output === 'json') await io.out(`${JSON.stringify({ checks: checks.map(checkJson) }, undefined, 2)}\n`);
+  if (flags.output === 'json') await io.out(jsonText(undefined, checks, []));
   else if (flags.explain === undefined) await io.out(checkListText(checks, io.terminal));
   else await io.out(checks.map((check) => explanationText(check, io.terminal)).join(''));
   return DONE;
