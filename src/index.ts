@@ -8,6 +8,16 @@ export {
   partText,
 } from './backends/compile.js';
 export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
+export type { Check, Finding, Involved, LintSeverity, Need } from './inspect/lint/check.js';
+export type { LintInput } from './inspect/lint/cluster.js';
+export {
+  LINT_CHECKS,
+  LINT_IGNORE_ANNOTATION,
+  type LintCode,
+  type LintOptions,
+  type LintResult,
+  lint,
+} from './inspect/lint/lint.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

@@ -110,12 +110,16 @@ function summary({ findings, silenced, checks }: LintResult): string {
 export function checkListText(checks: readonly Check[], terminal: Terminal | undefined): string {
   const paint = painter(terminal);
   const codeWidth = checks.reduce((width, { code }) => Math.max(width, code.length), 0);
-  const indent = ' '.repeat(codeWidth + 11);
+  const width = terminal?.width;
+  const isBeside = width === undefined || width - codeWidth - 11 >= LEAST_WIDTH;
+  const indent = ' '.repeat(isBeside ? codeWidth + 11 : 4);
   return textOf(
     checks.flatMap(({ code, severity, title }) => {
       const gaps = [codeWidth - code.length + 2, 9 - severity.length].map((length) => ' '.repeat(length));
-      const head = `${paint('bold', code)}${gaps[0]}${paint(COLORS[severity], severity)}${gaps[1]}`;
-      return wrap(title, indent, terminal?.width).map((line, i) => (i === 0 ? head + line.slice(indent.length) : line));
+      const head = `${paint('bold', code)}${gaps[0]}${paint(COLORS[severity], severity)}`;
+      const lines = wrap(title, indent, width);
+      if (!isBeside) return [head, ...lines];
+      return lines.map((line, i) => (i === 0 ? head + gaps[1] + line.slice(indent.length) : line));
     }),
   );
 }
