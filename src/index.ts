@@ -8,6 +8,61 @@ export {
   partText,
 } from './backends/compile.js';
 export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
+export {
+  compareNormalTables,
+  type NftDifference,
+  type NormalChain,
+  type NormalCollection,
+  type NormalTable,
+  normalTable,
+} from './backends/nftables/normal-form.js';
+export { normalStatementsOf } from './backends/nftables/normal-statements.js';
+export { type NftOwner, type NftOwnerKind, ownerOf } from './backends/nftables/owners.js';
+export { printNftJson } from './backends/nftables/print-json.js';
+export { printNftListing } from './backends/nftables/print-listing.js';
+export { printExpression, printStatement, printStatements } from './backends/nftables/print-rule.js';
+export {
+  type NftTableName,
+  printNftChainCommand,
+  printNftCollectionCommand,
+  printNftElementCommand,
+  printNftRuleCommand,
+  printNftScript,
+} from './backends/nftables/print-script.js';
+export type { ReadNftResult } from './backends/nftables/problem.js';
+export { readNftJson } from './backends/nftables/read-json.js';
+export { readNftListing } from './backends/nftables/read-listing.js';
+export { statementsOf } from './backends/nftables/read-rule.js';
+export { readNftScript } from './backends/nftables/read-script.js';
+export { layoutOf, type NftLayout, readNft, recogniseNft } from './backends/nftables/recognise.js';
+export {
+  chainsOf,
+  collectionsOf,
+  kubeProxyTables,
+  type NftBaseChain,
+  type NftChain,
+  type NftCollection,
+  type NftElement,
+  type NftForm,
+  type NftObject,
+  type NftOther,
+  type NftRule,
+  type NftRuleSet,
+  type NftTable,
+} from './backends/nftables/rule-set.js';
+export type {
+  NftEntries,
+  NftExpression,
+  NftOperator,
+  NftReference,
+  NftStatement,
+  NftTranslation,
+  NftVerdict,
+  NftVerdicts,
+} from './backends/nftables/statements.js';
+export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
+export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
+export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
 export type { Check, Finding, Involved, LintSeverity, Need } from './inspect/lint/check.js';
 export type { LintInput } from './inspect/lint/cluster.js';
 export {
@@ -40,6 +95,7 @@ export { type LoadedCluster, loadCluster, located } from './kube/load.js';
 export { placeDiagnostics } from './kube/locate.js';
 export type { Node } from './kube/node.js';
 export type { LocatedObject, RawObject, SourceText } from './kube/objects.js';
+export { type Pod, readPods } from './kube/pod.js';
 export { readObjects } from './kube/read.js';
 export type { Service, ServicePort, ServiceType, TrafficPolicy } from './kube/service.js';
 export type { ServiceCIDR } from './kube/service-cidr.js';

@@ -50,7 +50,7 @@ export interface Compiled {
 }
 
 /** The whole text of a part. */
-export function partText(part: Part): string {
+export function partText(part: Pick<Part, 'pieces'>): string {
   return part.pieces.join('');
 }
 

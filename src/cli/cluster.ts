@@ -1,10 +1,11 @@
 /** What most commands begin with: a cluster from files, and the configuration of a kube-proxy. */
 import { modeOf } from '../backends/compile.js';
-import { type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
+import { DEFAULT_CONFIG, type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { isFields, show } from '../kube/fields.js';
 import { isClusterScoped, type LoadedCluster, loadCluster } from '../kube/load.js';
 import type { LocatedObject, SourceText } from '../kube/objects.js';
+import { isPod } from '../kube/pod.js';
 import { readObjects } from '../kube/read.js';
 import { simulate } from '../kube/simulate/simulate.js';
 import type { ClusterState } from '../kube/state.js';
@@ -15,18 +16,22 @@ import type { Io } from './io.js';
 import { configFromFlags } from './proxy-flags.js';
 import { printable } from './report.js';
 
-/** The flags that say which objects and which configuration, as commander gives them. */
-export interface ClusterFlags {
+/** The flags that say which objects, as commander gives them. */
+export interface ObjectFlags {
   readonly filename: readonly string[];
   readonly recursive: boolean;
   readonly namespace?: string;
-  readonly mode?: ProxyMode;
-  readonly config?: string;
-  readonly node?: string;
   readonly simulate: boolean;
   readonly serviceClusterIpRange?: string;
   readonly serviceNodePortRange?: string;
   readonly simulateNodes?: number;
+}
+
+/** The flags that say which objects and which configuration, as commander gives them. */
+export interface ClusterFlags extends ObjectFlags {
+  readonly mode?: ProxyMode;
+  readonly config?: string;
+  readonly node?: string;
 }
 
 /** A configuration and what is to be said about it; with an error among the diagnostics it must not be used. */
@@ -43,7 +48,17 @@ export interface ClusterInput extends Configuration {
   readonly state: ClusterState;
   /** All objects, also of kinds that give no rules, and with --simulate those that it made. */
   readonly objects: readonly LocatedObject[];
+  /** The Pods, given or made; with --simulate as they run. */
+  readonly pods: readonly LocatedObject[];
 }
+
+/** Of commands for which it makes no difference how kube-proxy is configured. */
+export const DEFAULT_CONFIGURATION: Configuration = {
+  config: DEFAULT_CONFIG,
+  mode: modeOf(undefined, DEFAULT_CONFIG),
+  diagnostics: [],
+  sources: [],
+};
 
 /** The configuration from --config and kube-proxy's own flags. */
 export function readConfiguration(flags: ClusterFlags): Configuration {
@@ -59,10 +74,18 @@ export function readConfiguration(flags: ClusterFlags): Configuration {
   };
 }
 
-/** Reads the objects and builds the cluster. */
-export function readCluster(flags: ClusterFlags, configuration: Configuration, io: Io): ClusterInput {
+/**
+ * Reads the objects and builds the cluster.
+ * @param options.readsPods whether the command reads Pods itself, so that they are not called skipped
+ */
+export function readCluster(
+  flags: ObjectFlags,
+  configuration: Configuration,
+  io: Io,
+  options: { readonly readsPods?: boolean } = {},
+): ClusterInput {
   const start = [...configuration.diagnostics, ...unusedFlags(flags)];
-  const nothing = { ...configuration, state: emptyState(), objects: [] };
+  const nothing = { ...configuration, state: emptyState(), objects: [], pods: [] };
   if (hasErrors(start)) return { ...nothing, diagnostics: start };
   const inputs = readInputs(flags.filename, {
     recursive: flags.recursive,
@@ -75,7 +98,7 @@ export function readCluster(flags: ClusterFlags, configuration: Configuration, i
   const objects = selectNamespace(read.objects, flags.namespace);
   const before = [...start, ...inputs.diagnostics, ...read.diagnostics];
   if (objects.length === 0 && !hasErrors(before)) before.push(noObjects(flags.namespace));
-  const cluster = loadObjects(objects, flags, configuration.config);
+  const cluster = loadObjects(objects, flags, configuration.config, options);
   return { ...configuration, ...cluster, diagnostics: [...before, ...cluster.diagnostics], sources };
 }
 
@@ -86,7 +109,7 @@ function noObjects(namespace: string | undefined): Diagnostic {
 }
 
 /** Flags that only --simulate reads. */
-function unusedFlags(flags: ClusterFlags): readonly Diagnostic[] {
+function unusedFlags(flags: ObjectFlags): readonly Diagnostic[] {
   if (flags.simulate) return [];
   const given = [
     flags.serviceClusterIpRange === undefined ? [] : '--service-cluster-ip-range',
@@ -110,12 +133,14 @@ function selectNamespace(objects: readonly LocatedObject[], namespace: string | 
 /** With --simulate the objects are checked as they were given first, so that nothing is derived from wrong ones. */
 function loadObjects(
   objects: readonly LocatedObject[],
-  flags: ClusterFlags,
+  flags: ObjectFlags,
   config: ProxyConfig,
-): LoadedCluster & Pick<ClusterInput, 'objects'> {
-  if (!flags.simulate) return { ...loadCluster(objects), objects };
+  options: { readonly readsPods?: boolean },
+): LoadedCluster & Pick<ClusterInput, 'objects' | 'pods'> {
+  const pods = objects.filter(isPod);
+  if (!flags.simulate) return { ...loadCluster(objects, options), objects, pods };
   const given = loadCluster(objects, { simulated: true });
-  if (hasErrors(given.diagnostics)) return { ...given, objects };
+  if (hasErrors(given.diagnostics)) return { ...given, objects, pods };
   // Where pods are told by the cluster's network, made up pods belong into it.
   const clusterCIDR = FAMILIES.flatMap((family) => config.clusterCIDRs[family] ?? []).join(',');
   const simulated = simulate(objects, {
@@ -127,9 +152,13 @@ function loadObjects(
   if (hasErrors(simulated.diagnostics)) {
     // What was made up for nothing would only hide the error.
     const diagnostics = simulated.diagnostics.filter((each) => each.severity !== 'note');
-    return { state: given.state, objects, diagnostics };
+    return { state: given.state, objects, pods, diagnostics };
   }
   const loaded = loadCluster(simulated.objects, { simulated: true });
   const diagnostics = [...simulated.diagnostics, ...loaded.diagnostics];
-  return { state: loaded.state, objects: simulated.objects, diagnostics };
+  // Given Pods come with their origin; those that were made have none.
+  const running = simulated.objects.filter(isPod);
+  const known = new Set(running.map(({ object }) => object));
+  const made = simulated.pods.filter((object) => !known.has(object)).map((object) => ({ object }));
+  return { state: loaded.state, objects: simulated.objects, pods: [...running, ...made], diagnostics };
 }

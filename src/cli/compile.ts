@@ -2,15 +2,13 @@
 import { BACKENDS, type Compiled, compile, type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
-import { show } from '../kube/fields.js';
 import { placeDiagnostics } from '../kube/locate.js';
 import type { SourceText } from '../kube/objects.js';
 import type { Family } from '../net/family.js';
 import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
-import { reason } from './input.js';
 import type { Io } from './io.js';
-import { printedParts, writeParts, writePieces } from './output.js';
+import { printedParts, writeFolder, writePieces } from './output.js';
 import { diagnosticJson, printDiagnostics } from './report.js';
 
 /** The command's options as commander gives them. */
@@ -78,14 +76,4 @@ function jsonText(parts: readonly Part[], diagnostics: readonly Diagnostic[]): s
     diagnostics: diagnostics.map(diagnosticJson),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;
-}
-
-/** Writes the parts; returns why that could not be. */
-function writeFolder(folder: string, parts: readonly Part[]): readonly Diagnostic[] {
-  try {
-    writeParts(folder, parts);
-    return [];
-  } catch (error) {
-    return [diagnostic('unwritable-output', `${show(folder)} cannot be written: ${reason(error)}`)];
-  }
 }

@@ -2,6 +2,9 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Part, partText } from '../backends/compile.js';
+import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
+import { show } from '../kube/fields.js';
+import { reason } from './input.js';
 import type { Io } from './io.js';
 
 /** A megabyte: a text of 50 MB comes in 20,000 pieces, too many to be written one by one. */
@@ -19,10 +22,16 @@ export async function writePieces(pieces: Iterable<string>, io: Io): Promise<voi
   if (chunk !== '') await io.out(chunk);
 }
 
-/** The pieces to print for some parts: as they are for one, each under a line with its name for several. */
-export function* printedParts(parts: readonly Part[]): Generator<string> {
+/** A text with the name that its file has. */
+export type NamedText = Pick<Part, 'name' | 'pieces'>;
+
+/**
+ * The pieces to print for some parts: as they are for one, each under a line with its name for several.
+ * @param comment what begins a comment in these texts
+ */
+export function* printedParts(parts: readonly NamedText[], comment = '#'): Generator<string> {
   for (const part of parts) {
-    if (parts.length > 1) yield `# ${part.name}\n`;
+    if (parts.length > 1) yield `${comment} ${part.name}\n`;
     yield* part.pieces;
   }
 }
@@ -33,7 +42,7 @@ export function* printedParts(parts: readonly Part[]): Generator<string> {
  * @returns the files' names
  * @throws what the file system throws; then no file of the folder was changed, but for a failure between renames
  */
-export function writeParts(folder: string, parts: readonly Part[]): readonly string[] {
+function writeParts(folder: string, parts: readonly NamedText[]): readonly string[] {
   makeFolder(folder);
   const files = parts.map((part) => ({
     part,
@@ -47,6 +56,16 @@ export function writeParts(folder: string, parts: readonly Part[]): readonly str
     for (const { draft } of files) rmSync(draft, { force: true });
   }
   return files.map(({ path }) => path);
+}
+
+/** Writes the parts as `writeParts`; returns why that could not be. */
+export function writeFolder(folder: string, parts: readonly NamedText[]): readonly Diagnostic[] {
+  try {
+    writeParts(folder, parts);
+    return [];
+  } catch (error) {
+    return [diagnostic('unwritable-output', `${show(folder)} cannot be written: ${reason(error)}`)];
+  }
 }
 
 /** Makes a folder and those above it. Node's own recursive mkdir never returns where the system refuses with ENOENT (/proc). */

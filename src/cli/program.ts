@@ -3,6 +3,8 @@ import { Command, CommanderError, Option } from 'commander';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
 import { addClusterOptions } from './cluster-options.js';
+import { addDns } from './dns-command.js';
+import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
 import { type Io, OutputError } from './io.js';
 import { addLint } from './lint-command.js';
@@ -67,6 +69,8 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
     })
     .exitOverride();
   addCompile(program, io, exit);
+  addDns(program, io, exit);
+  addEnv(program, io, exit);
   addLint(program, io, exit);
   return program;
 }

@@ -104,7 +104,10 @@ export const DIAGNOSTIC_CODES = {
   'orphan-slice': { severity: 'warning', meaning: 'an EndpointSlice names no Service' },
   'endpoints-mirrored': { severity: 'note', meaning: 'an Endpoints object was turned into EndpointSlices' },
   'endpoints-ignored': { severity: 'note', meaning: 'an Endpoints object is not used' },
-  'no-cluster-ip': { severity: 'warning', meaning: 'a Service has no cluster IP yet, so it has no rules' },
+  'no-cluster-ip': {
+    severity: 'warning',
+    meaning: 'a Service has no cluster IP yet, so it has no rules, names or variables',
+  },
   'no-endpoint-slices': {
     severity: 'note',
     meaning: 'a Service with a selector has no EndpointSlices, so its traffic is rejected',
@@ -132,9 +135,29 @@ export const DIAGNOSTIC_CODES = {
     severity: 'note',
     meaning: 'an interface name is quoted for nft; kube-proxy does not, and its text does not load or names another',
   },
+  'no-dns-records': { severity: 'note', meaning: 'a headless Service has no ready endpoint, so DNS does not know it' },
+  'unready-not-published': {
+    severity: 'note',
+    meaning: 'a Service publishes endpoints that are not ready, but its EndpointSlices were not written so',
+  },
+  'external-name-address': {
+    severity: 'warning',
+    meaning: 'an ExternalName is an IP address, for which DNS has no records',
+  },
+  'invalid-dns-name': { severity: 'warning', meaning: 'a DNS name that no server could load is left out' },
+  'unknown-pod': { severity: 'error', meaning: 'the Pod is not among the objects, or in several namespaces' },
+  'no-kubernetes-service': {
+    severity: 'note',
+    meaning: 'the Service default/kubernetes, whose variables every Pod gets, is not among the objects',
+  },
+  'env-conflict': { severity: 'warning', meaning: 'two Services set one environment variable' },
   'mode-difference': {
     severity: 'note',
     meaning: '--notes: something that the modes of kube-proxy do differently for the Services at hand',
+  },
+  'unreadable-rules': {
+    severity: 'error',
+    meaning: 'a text of rules (a dump of a node, a script) is broken, cut off, or of no known kind',
   },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },

@@ -12,10 +12,12 @@ import {
   readRequiredText,
   readText,
   report,
+  reportHostname,
   type Subject,
 } from './fields.js';
 import { readMetadata, subjectOf } from './metadata.js';
 import { isMirrored, mirrorEndpoints } from './mirror.js';
+import { isDnsLabel } from './names.js';
 import type { LocatedObject, RawObject } from './objects.js';
 
 /** A checked Endpoints object. */
@@ -58,6 +60,8 @@ function checkAddresses(subject: Subject, value: unknown, path: FieldPath): void
     const text = readRequiredText(subject, address.ip, [...path, i, 'ip']);
     if (text !== undefined) readIp(subject, text, [...path, i, 'ip']);
     readText(subject, address.nodeName, [...path, i, 'nodeName']);
+    const hostname = readText(subject, address.hostname, [...path, i, 'hostname']) ?? '';
+    if (hostname !== '' && !isDnsLabel(hostname)) reportHostname(subject, hostname, [...path, i, 'hostname']);
   }
 }
 

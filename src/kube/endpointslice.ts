@@ -18,11 +18,13 @@ import {
   readRequiredText,
   readText,
   report,
+  reportHostname,
   type Subject,
   show,
 } from './fields.js';
 import { HEADLESS_LABEL, SERVICE_NAME_LABEL } from './labels.js';
 import { readMetadata, subjectOf } from './metadata.js';
+import { isDnsLabel } from './names.js';
 import type { LocatedObject } from './objects.js';
 
 /** One entry of a slice's ports; entries without a number stand for every port and are left out. */
@@ -43,6 +45,8 @@ export interface SliceEndpoint {
   /** conditions.terminating, false when unset. */
   readonly terminating: boolean;
   readonly nodeName: string | undefined;
+  /** The endpoint's own name below that of its Service in DNS, a DNS label; undefined when it has none. */
+  readonly hostname: string | undefined;
   /** hints.forZones, hints.forNodes: names only; empty when there is no hint. */
   readonly zoneHints: readonly string[];
   readonly nodeHints: readonly string[];
@@ -142,6 +146,10 @@ function readEndpoint(subject: Subject, value: unknown, index: number, family: F
   if (nodeName !== undefined && typeof nodeName !== 'string') {
     return report(subject, 'invalid-field', ['endpoints', index, 'nodeName'], `${show(nodeName)} is not a string.`);
   }
+  const hostname = value.hostname ?? undefined;
+  if (hostname !== undefined && (typeof hostname !== 'string' || !isDnsLabel(hostname))) {
+    return reportHostname(subject, hostname, ['endpoints', index, 'hostname']);
+  }
   const ready = readCondition(subject, conditions?.ready, index, 'ready') ?? true;
   const serving = readCondition(subject, conditions?.serving, index, 'serving') ?? true;
   const terminating = readCondition(subject, conditions?.terminating, index, 'terminating') ?? false;
@@ -153,7 +161,7 @@ function readEndpoint(subject: Subject, value: unknown, index: number, family: F
     nodeHints = readHintNames(subject, hints?.forNodes, ['endpoints', index, 'hints', 'forNodes']);
   }
   if (address === undefined) return undefined;
-  return { address, ready, serving, terminating, nodeName, zoneHints, nodeHints };
+  return { address, ready, serving, terminating, nodeName, hostname, zoneHints, nodeHints };
 }
 
 function readCondition(subject: Subject, value: unknown, index: number, name: string): boolean | undefined {

@@ -165,6 +165,13 @@ export function readPortName(subject: Subject, value: unknown, path: FieldPath):
   return report(subject, 'invalid-name', path, message, 'Rename the port.');
 }
 
+/** Reports the hostname of an endpoint that is no DNS label. */
+export function reportHostname(subject: Subject, value: unknown, path: FieldPath): undefined {
+  if (typeof value !== 'string') return wrongType(subject, value, path, 'a string');
+  const message = `${show(value)} is no DNS label: lower-case letters, digits and "-", at most 63 characters.`;
+  return report(subject, 'invalid-name', path, message, 'Rename it or leave it out.');
+}
+
 /** An address; leniently, with a warning where Go's strict parser would refuse it. */
 export function readIp(subject: Subject, text: string, path: FieldPath): IpAddress | undefined {
   const ip = parseIp(text);

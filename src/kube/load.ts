@@ -9,6 +9,7 @@ import { show } from './fields.js';
 import { subjectOf } from './metadata.js';
 import { type Node, parseNode } from './node.js';
 import { isTyped, type LocatedObject, type RawObject } from './objects.js';
+import { isPod } from './pod.js';
 import { parseService, type Service, serviceKey } from './service.js';
 import { parseServiceCIDR, type ServiceCIDR } from './service-cidr.js';
 import { type ClusterState, emptyState, setNode, setService, setServiceCIDR, setSlice } from './state.js';
@@ -67,10 +68,11 @@ export function located(
  * read as kube-proxy reads it, with a warning. Defaults of the API server are filled in. With an error among the
  * diagnostics the state is empty.
  * @param options.simulated whether workloads were turned into EndpointSlices already, so that nothing points at the flag
+ * @param options.readsPods whether the caller reads Pods itself, so that they are not called skipped
  */
 export function loadCluster(
   objects: readonly LocatedObject[],
-  options: { readonly simulated?: boolean } = {},
+  options: { readonly simulated?: boolean; readonly readsPods?: boolean } = {},
 ): LoadedCluster {
   const diagnostics: Diagnostic[] = [];
   const services = new Map<string, Service>();
@@ -87,6 +89,7 @@ export function loadCluster(
     else if (kind === 'Endpoints') addUnique(endpoints, parseEndpoints(each, diagnostics), diagnostics, kind);
     else if (kind === 'Node') addUnique(nodes, parseNode(each, diagnostics), diagnostics, kind);
     else if (kind === 'ServiceCIDR') addUnique(serviceCIDRs, parseServiceCIDR(each, diagnostics), diagnostics, kind);
+    else if (options.readsPods === true && isPod(each)) continue;
     else if (options.simulated !== true || SIMULATED_VERSIONS.get(each.object.kind) !== each.object.apiVersion) {
       // A kind of the same name in another group is told by its version.
       const name = VERSIONS.has(each.object.kind)

@@ -26,7 +26,7 @@ import {
 } from './fields.js';
 import { SERVICE_PROXY_NAME_LABEL } from './labels.js';
 import { readMetadata, subjectOf } from './metadata.js';
-import { isPortName } from './names.js';
+import { isDnsSubdomain, isPortName } from './names.js';
 import type { LocatedObject } from './objects.js';
 
 /** spec.type. */
@@ -54,6 +54,10 @@ export interface Service {
   readonly clusterIPs: ByFamily<string | undefined>;
   /** `clusterIP: None`. */
   readonly headless: boolean;
+  /** spec.externalName of an ExternalName, without a final dot; undefined for other types. */
+  readonly externalName: string | undefined;
+  /** spec.publishNotReadyAddresses: the controllers say of every endpoint that it is ready. */
+  readonly publishNotReadyAddresses: boolean;
   /** spec.selector has entries, so a controller writes the EndpointSlices. */
   readonly hasSelector: boolean;
   /** Label service.kubernetes.io/service-proxy-name: another proxy serves it. */
@@ -114,13 +118,15 @@ export function parseService(located: LocatedObject, diagnostics: Diagnostic[]):
   const healthCheckNodePort = readPort(subject, spec.healthCheckNodePort, ['spec', 'healthCheckNodePort'], {
     zero: true,
   });
-  readBoolean(subject, spec.publishNotReadyAddresses, ['spec', 'publishNotReadyAddresses']);
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     type,
     clusterIPs: readClusterIPs(subject, spec, type, clusterIP),
     headless,
+    externalName: type === 'ExternalName' ? readExternalName(subject, spec.externalName) : undefined,
+    publishNotReadyAddresses:
+      readBoolean(subject, spec.publishNotReadyAddresses, ['spec', 'publishNotReadyAddresses']) ?? false,
     hasSelector: Object.keys(readTextMap(subject, spec.selector, ['spec', 'selector'])).length > 0,
     otherProxy: SERVICE_PROXY_NAME_LABEL in metadata.labels,
     ports: readPorts(subject, spec.ports, headless || type === 'ExternalName'),
@@ -207,6 +213,19 @@ function readListedClusterIP(subject: Subject, text: string, index: number, firs
     );
   }
   return ip;
+}
+
+/** A DNS subdomain; one final dot is allowed, as it says that the name is complete. */
+function readExternalName(subject: Subject, value: unknown): string | undefined {
+  const path: FieldPath = ['spec', 'externalName'];
+  const name = (readText(subject, value, path) ?? '').replace(/\.$/, '');
+  if (isDnsSubdomain(name)) return name;
+  const hint = 'Write the DNS name that the Service stands for.';
+  if (name !== '') return report(subject, 'invalid-name', path, `${show(value)} is no DNS name.`, hint);
+  if (value === undefined || value === null || typeof value === 'string') {
+    return report(subject, 'invalid-field', path, 'a Service of type ExternalName needs an externalName.', hint);
+  }
+  return undefined;
 }
 
 function readFamilies(subject: Subject, value: unknown): readonly Family[] {

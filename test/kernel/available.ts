@@ -31,6 +31,12 @@ export function kernelTestsUnavailable(): string | undefined {
   return undefined;
 }
 
+/** Why the name server's suite cannot run, or undefined. */
+export function nameServerUnavailable(): string | undefined {
+  const missing = ['named', 'named-checkzone', 'dig', 'setpriv', 'nsenter'].filter((program) => !hasProgram(program));
+  return missing.length === 0 ? undefined : `missing programs: ${missing.join(', ')} (scripts/test installs them)`;
+}
+
 /** Why a variant of iptables cannot be tested, or undefined. `host` is any host; nothing is left in it. */
 export async function variantUnavailable(host: Host, variant: Variant): Promise<string | undefined> {
   const missing = programsOf(variant).filter((program) => !hasProgram(program));

@@ -90,15 +90,17 @@ export function claims(subject: Subject): readonly WantedServer[] {
   );
 }
 
-/** Who has each virtual server: the first claim with real servers, or if there is none the first. */
+/**
+ * Who has each virtual server: of each service port its last claim, and of several the first by name; but those with real
+ * servers come before those without, and then other addresses before node ports.
+ */
 export function wantedServers(subject: Subject): ReadonlyMap<string, WantedServer> {
-  const wanted = new Map<string, WantedServer>();
-  for (const claim of claims(subject)) {
-    const former = wanted.get(claim.service);
-    const fills = former?.plan !== claim.plan && former?.realServers.length === 0 && claim.realServers.length > 0;
-    if (former === undefined || fills) wanted.set(claim.service, claim);
-  }
-  return wanted;
+  const own = claims(subject).filter(
+    ({ service, plan }, i, all) => all.findIndex((each) => each.service === service && each.plan === plan) === i,
+  );
+  const rank = ({ kind, realServers }: WantedServer) => (realServers.length > 0 ? 0 : 2) + (kind === 'node' ? 1 : 0);
+  const ranked = own.toSorted((a, b) => rank(a) - rank(b));
+  return new Map(ranked.toReversed().map((claim) => [claim.service, claim]));
 }
 
 /** Service ports bytewise by name. */

@@ -6,7 +6,6 @@ import type { Family } from '../../net/family.js';
 import { compareBytes } from '../../net/text.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Backend, Lowered } from '../backend.js';
-import { claimConflict } from '../claims.js';
 import { createLowering } from '../fragments.js';
 import { type Fragment, lowerServicePort, type VirtualServer } from './fragment.js';
 import { rulesText } from './rules.js';
@@ -55,8 +54,9 @@ function overfullSets(sets: SetContents, family: Family): readonly Diagnostic[] 
 }
 
 /**
- * One virtual server for each address, port and protocol, bytewise by these. Of one service port's claims the last
- * counts; of several service ports the first by name that has endpoints.
+ * One virtual server for each address, port and protocol, bytewise by these. Of several service ports kube-proxy would
+ * take any; here it is as in the other modes: the first by name that has endpoints, and an external address before a
+ * node port.
  */
 function chooseServers(fragments: readonly Fragment[]): {
   readonly virtualServers: readonly VirtualServer[];
@@ -67,26 +67,42 @@ function chooseServers(fragments: readonly Fragment[]): {
   for (const { virtualServers } of fragments) {
     for (const server of virtualServers) {
       const holder = chosen.get(server.service);
-      if (holder === undefined || holder.plan === server.plan) {
-        chosen.set(server.service, server);
-      } else if (holder.empty && !server.empty) {
-        chosen.set(server.service, server);
-        displaced.push(holder);
-      } else {
-        displaced.push(server);
-      }
+      const wins = holder === undefined || goesBefore(server, holder);
+      if (wins) chosen.set(server.service, server);
+      if (holder !== undefined) displaced.push(wins ? holder : server);
     }
   }
   return {
     virtualServers: [...chosen.values()].sort((a, b) => compareBytes(a.service, b.service)),
-    diagnostics: displaced.flatMap((loser) => {
-      const winner = chosen.get(loser.service);
-      // Where no node port is involved the clash was seen when the objects were read.
-      if (winner === undefined || (winner.kind !== 'node port' && loser.kind !== 'node port')) return [];
-      const what = `${loser.kind} ${loser.service.replace(/^\S+ /, '')} (${loser.plan.protocol})`;
-      return claimConflict(winner.plan, loser.plan, what);
-    }),
+    diagnostics: conflicts(chosen, displaced),
   };
+}
+
+/** Whether a virtual server of a later service port takes the place of an earlier one's. */
+function goesBefore(later: VirtualServer, earlier: VirtualServer): boolean {
+  if (later.empty !== earlier.empty) return earlier.empty;
+  return earlier.kind === 'node port' && later.kind !== 'node port';
+}
+
+/** One warning for each service port that lost a virtual server to another. */
+function conflicts(
+  chosen: ReadonlyMap<string, VirtualServer>,
+  displaced: readonly VirtualServer[],
+): readonly Diagnostic[] {
+  const told = new Map<string, Diagnostic>();
+  for (const loser of displaced) {
+    const winner = chosen.get(loser.service);
+    // Where no node port is involved the clash was seen when the objects were read.
+    if (winner === undefined || (winner.kind !== 'node port' && loser.kind !== 'node port')) continue;
+    const what = `${loser.kind} ${loser.service.replace(/^\S+ /, '')} (${loser.plan.protocol}) of ${loser.plan.name}`;
+    const other = `Service ${winner.plan.namespace}/${winner.plan.service}`;
+    const warning = diagnostic('address-conflict', `${what} is claimed by ${other} (${winner.plan.name}) too.`, {
+      object: `Service ${loser.plan.namespace}/${loser.plan.service}`,
+      hint: `kube-proxy leaves to chance which of them answers; here it is ${winner.plan.name}.`,
+    });
+    told.set(`${loser.service} ${loser.plan.name}`, warning);
+  }
+  return [...told.values()];
 }
 
 /** Sets the kernel's timeouts if one is configured: whole seconds, 0 leaves what there is. */

@@ -20,7 +20,7 @@ export interface VirtualServer {
 
 /** What one service port contributes. */
 export interface Fragment {
-  /** In the order in which kube-proxy makes them: of two for the same address and port the later one stays. */
+  /** One for each address and port: kube-proxy makes all that it is asked for, and the last one stays. */
   readonly virtualServers: readonly VirtualServer[];
   /** Addresses for kube-ipvs0, possibly repeated. */
   readonly addresses: readonly string[];
@@ -46,7 +46,8 @@ export function lowerServicePort(plan: ServicePortPlan, node: NodeFacts): Fragme
   addExternalIPs(draft, plan, node);
   addLoadBalancerIPs(draft, plan, node);
   addNodePort(draft, plan, node);
-  return draft;
+  const virtualServers = [...new Map(draft.virtualServers.map((server) => [server.service, server])).values()];
+  return { ...draft, virtualServers };
 }
 
 /** A pod that reaches itself through a Service must be masqueraded; so every local endpoint, usable or not, is told. */

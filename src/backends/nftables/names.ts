@@ -25,8 +25,8 @@ export interface EndpointNames {
 }
 
 /** nft takes names of 255 characters; kube-proxy keeps room for prefixes. */
-const LONGEST_NAME = 240;
-const ELLIPSIS = '...';
+export const LONGEST_NAME = 240;
+export const ELLIPSIS = '...';
 
 /** The chain names of a service port. */
 export function servicePortChains(plan: ServicePortPlan): ServicePortChains {
@@ -53,7 +53,7 @@ function servicePortBase({ namespace, service, protocol, portName }: ServicePort
 const letters = new Array<number>(8).fill(0);
 
 /** The base behind eight letters of its hash, which keep it unique where it must be cut. */
-function hashedName(base: string): string {
+export function hashedName(base: string): string {
   hashTexts(base);
   writeLetters(letters, 0, 0);
   const name = `${String.fromCharCode.apply(undefined, letters)}-${base}`;

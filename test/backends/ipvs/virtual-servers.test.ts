@@ -218,10 +218,10 @@ describe('a virtual server that two service ports claim', () => {
     service({ externalIPs: ['192.0.2.11'], ports: [{ name: 'http', port: 30080 }] }, [], name);
   const slices = (name: string) => [slice([HERE]), slice([THERE], name)];
 
-  it('is that of the first by name, and both are named', () => {
+  it('is that of the external IP, whatever the names, as in the other modes; and both are named', () => {
     for (const [other, realServers, winner, loser] of [
       ['api', AT_THERE, 'api', 'web'],
-      ['zoo', AT_HERE, 'web', 'zoo'],
+      ['zoo', AT_THERE, 'zoo', 'web'],
     ] as const) {
       const objects = [nodePort, external(other), ...slices(other)];
       expect(servers(objects)[AT_NODE]).toEqual(realServers);
