@@ -63,6 +63,16 @@ export type {
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
+export type { Check, Finding, Involved, LintSeverity, Need } from './inspect/lint/check.js';
+export type { LintInput } from './inspect/lint/cluster.js';
+export {
+  LINT_CHECKS,
+  LINT_IGNORE_ANNOTATION,
+  type LintCode,
+  type LintOptions,
+  type LintResult,
+  lint,
+} from './inspect/lint/lint.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
