@@ -3,7 +3,7 @@ import { isLoopback } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import { createLowering } from '../fragments.js';
-import { chainLines, forwardRules, masqueradeRules } from '../xtables.js';
+import { chainLines, forwardRules, masqueradeRules } from '../xtables/emit.js';
 import { type Fragment, type FragmentContext, lowerServicePort } from './fragment.js';
 
 /** Above this number of endpoints kube-proxy leaves comments out, to keep its input small. */
