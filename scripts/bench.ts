@@ -19,10 +19,10 @@ import {
   DEFAULT_CONFIG,
   loadCluster,
   located,
+  PROXY_MODES,
   type ProxyMode,
   partText,
 } from '../src/index.js';
-import { PROXY_MODES } from '../src/kube/config.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
 interface Figure {
