@@ -1,5 +1,6 @@
 /** Compiling again after a change: what was lowered and sorted before is kept as far as it still holds. */
-import { mergeSorted, type Order } from '../net/sorted.js';
+import { mergeSorted, type Order, withoutSorted } from '../net/sorted.js';
+import { byPlanName } from '../plan/plan.js';
 import type { ServicePortPlan } from '../plan/service-port.js';
 
 /** The fragments of all service ports, and what has changed since the last time. */
@@ -15,30 +16,35 @@ export interface Fragments<Fragment> {
 /**
  * A function that lowers service ports and keeps the fragments of those whose plan is the same object as before, so
  * that after one change only that service port is lowered again. Another context object makes it forget them all.
+ * Plans come in the order of `byPlanName`.
  */
 export function createLowering<Context extends object, Fragment extends object>(
   lower: (plan: ServicePortPlan, context: Context) => Fragment,
 ): (plans: readonly ServicePortPlan[], context: Context) => Fragments<Fragment> {
-  let kept: ReadonlyMap<ServicePortPlan, Fragment> = new Map();
+  let kept: readonly { readonly plan: ServicePortPlan; readonly fragment: Fragment }[] = [];
   let keptFor: Context | undefined;
   return (plans, context) => {
-    const former = kept;
-    const usable = keptFor === context ? former : new Map<ServicePortPlan, Fragment>();
-    const current = new Map<ServicePortPlan, Fragment>();
+    const former = keptFor === context ? kept : [];
     const added: Fragment[] = [];
-    for (const plan of plans) {
-      let fragment = usable.get(plan);
-      if (fragment === undefined) {
-        fragment = lower(plan, context);
-        added.push(fragment);
+    const gone = keptFor === context ? [] : kept.map(({ fragment }) => fragment);
+    // Both lists are in order, so one walk through both finds what is in one of them only.
+    let at = 0;
+    kept = plans.map((plan) => {
+      let next = former[at];
+      for (; next !== undefined && next.plan !== plan && byPlanName(next.plan, plan) < 0; next = former[++at]) {
+        gone.push(next.fragment);
       }
-      current.set(plan, fragment);
-    }
-    kept = current;
+      if (next?.plan === plan) {
+        at++;
+        return next;
+      }
+      const fragment = lower(plan, context);
+      added.push(fragment);
+      return { plan, fragment };
+    });
+    for (const { fragment } of former.slice(at)) gone.push(fragment);
     keptFor = context;
-    const gone: Fragment[] = [];
-    for (const [plan, fragment] of former) if (current.get(plan) !== fragment) gone.push(fragment);
-    return { all: [...current.values()], added, gone };
+    return { all: kept.map(({ fragment }) => fragment), added, gone };
   };
 }
 
@@ -53,8 +59,7 @@ export function createCollection<Fragment, Item extends object>(
 ): (fragments: Fragments<Fragment>) => readonly Item[] {
   let sorted: readonly Item[] = [];
   return ({ added, gone }) => {
-    const removed = new Set(gone.flatMap(itemsOf));
-    const rest = removed.size === 0 ? sorted : sorted.filter((item) => !removed.has(item));
+    const rest = withoutSorted(sorted, gone.flatMap(itemsOf), inOrder);
     sorted = mergeSorted(rest, added.flatMap(itemsOf).sort(inOrder), inOrder);
     return sorted;
   };

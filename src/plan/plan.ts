@@ -59,8 +59,8 @@ export function createPlanner(settings: PlanSettings): (state: ClusterState) => 
     }
     ordered = mergeSorted(
       gone.size === 0 ? ordered : ordered.filter((plan) => !gone.has(plan)),
-      added.sort(inOrder),
-      inOrder,
+      added.sort(byPlanName),
+      byPlanName,
     );
     let endpointCount = 0;
     for (const plan of ordered) endpointCount += plan.endpoints.length;
@@ -75,7 +75,8 @@ function serviceCIDRsOf(state: ClusterState, family: Family): readonly string[] 
   return [...new Set(cidrs.filter((cidr) => cidr.family === family).map((cidr) => cidr.text))].sort(compareBytes);
 }
 
-function inOrder(a: ServicePortPlan, b: ServicePortPlan): number {
+/** The order of service ports: by name, then protocol. */
+export function byPlanName(a: ServicePortPlan, b: ServicePortPlan): number {
   if (a.name !== b.name) return a.name < b.name ? -1 : 1;
   return compareBytes(a.protocol, b.protocol);
 }

@@ -29,12 +29,11 @@ export const ipvsBackend: Backend = {
       const { chosen, diagnostics } = chooseServers(collectServers(fragments), fragments.all);
       const filled = new Set(sets.filter(({ entries }) => entries.length > 0).map(({ set }) => set));
       const addresses = sets.find(({ set }) => set === 'IPVS-IPS')?.entries ?? [];
-      const outFilterRules = fragments.all.flatMap((fragment) => fragment.outFilterRules).sort(compareBytes);
       return {
         texts: [
           { part: 'ipvsadm', pieces: [timeoutLine(node.ipvs), ...chosen.map(({ text }) => text)] },
           { part: 'ipset', pieces: ipsetText(sets, node.family) },
-          { part: 'rules', pieces: rulesText(node, filled, outFilterRules) },
+          { part: 'rules', pieces: rulesText(node, filled, outFilterRules(fragments.all)) },
           { part: 'addresses', pieces: addresses.map(({ entry }) => `${entry}\n`) },
           { part: 'setup', pieces: [setupText(node)] },
         ],
@@ -43,6 +42,13 @@ export const ipvsBackend: Backend = {
     };
   },
 };
+
+/** kube-proxy repeats these rules, so repetitions stay. */
+function outFilterRules(fragments: readonly Fragment[]): readonly string[] {
+  const rules: string[] = [];
+  for (const fragment of fragments) rules.push(...fragment.outFilterRules);
+  return rules.sort(compareBytes);
+}
 
 /** A virtual server has one address: where node ports answer on all, they must be known. */
 function unknownNodePortAddresses(plan: NodePlan): readonly Diagnostic[] {
@@ -77,7 +83,11 @@ function chooseServers(
   fragments: readonly Fragment[],
 ): { readonly chosen: readonly VirtualServer[]; readonly diagnostics: readonly Diagnostic[] } {
   const contested = new Set<string>();
-  for (const [i, { service }] of sorted.entries()) if (sorted[i - 1]?.service === service) contested.add(service);
+  let last = '';
+  for (const { service } of sorted) {
+    if (service === last) contested.add(service);
+    last = service;
+  }
   if (contested.size === 0) return { chosen: sorted, diagnostics: [] };
   const winners = new Map<string, VirtualServer>();
   const displaced: VirtualServer[] = [];

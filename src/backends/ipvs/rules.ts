@@ -11,7 +11,7 @@ type Directions = 'dst' | 'dst,dst' | 'src,dst' | 'dst,dst,src';
 /**
  * The restore input: table nat, then filter. Rules for sets without entries are left out of nat.
  * @param filled the sets that have entries
- * @param outFilterRules rules of KUBE-IPVS-OUT-FILTER, sorted; kube-proxy repeats them, so repetitions stay
+ * @param outFilterRules rules of KUBE-IPVS-OUT-FILTER, sorted
  */
 export function rulesText(
   node: NodeFacts,

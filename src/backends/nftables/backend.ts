@@ -60,17 +60,17 @@ function script({ node, serviceCIDRs }: NodePlan, contents: Contents): readonly 
   const chains = mergeSorted(contents.chains, fixedChains(node, serviceCIDRs).toSorted(byName), byName);
   const sets = mergeSorted(contents.affinitySets, fixedSets(node), byName);
   const elements = mergeSorted(contents.elements, nodePortElements(node).toSorted(byKey), byKey);
-  const added = ({ added: line }: { readonly added: string }): string => line;
-  return [
-    // Deleting is legal only where the table is, so it is made first.
+  // Deleting is legal only where the table is, so it is made first.
+  const pieces = [
     `add table ${table}\ndelete table ${table}\n`,
     `add table ${table} { comment "rules for kube-proxy" ; }\n`,
-    ...chains.map(added),
-    ...sets.map(added),
-    ...fixedMaps(node).map(added),
-    ...chains.map(({ rules }) => rules),
-    ...firstClaims(elements).map(added),
   ];
+  for (const { added } of chains) pieces.push(added);
+  for (const { added } of sets) pieces.push(added);
+  for (const { added } of fixedMaps(node)) pieces.push(added);
+  for (const { rules } of chains) pieces.push(rules);
+  for (const { added } of firstClaims(elements)) pieces.push(added);
+  return pieces;
 }
 
 /**
@@ -79,12 +79,19 @@ function script({ node, serviceCIDRs }: NodePlan, contents: Contents): readonly 
  */
 function firstClaims(elements: readonly Element[]): readonly Element[] {
   const chosen: Element[] = [];
-  for (const element of elements.toReversed()) {
-    const holder = chosen.at(-1);
-    if (holder?.key !== element.key) chosen.push(element);
-    else if (holder.verdict !== element.verdict) chosen[chosen.length - 1] = element;
+  let isSettled = false;
+  for (const element of elements) {
+    const first = chosen.at(-1);
+    if (first?.key !== element.key) {
+      chosen.push(element);
+      isSettled = false;
+    } else if (!isSettled && first.verdict === element.verdict) {
+      chosen[chosen.length - 1] = element;
+    } else {
+      isSettled = true;
+    }
   }
-  return chosen.reverse();
+  return chosen;
 }
 
 /** Where the text is not kube-proxy's own, because nft would refuse that. */
