@@ -80,7 +80,7 @@ const endpointSeed: fc.Arbitrary<EndpointSeed> = fc.record({
   terminating: maybe(fc.boolean()),
   node: maybe(fc.constantFrom(...NODES)),
   zone: maybe(fc.constantFrom(...ZONES)),
-  forNode: fc.option(fc.constantFrom(...NODES), { nil: undefined, freq: 1 }),
+  forNode: fc.option(fc.constantFrom(...NODES), { nil: undefined, freq: 2 }),
 });
 
 const serviceSeed = fc.record({
@@ -236,7 +236,7 @@ const config: fc.Arbitrary<ProxyConfig> = fc
     clusterCIDR: fc.boolean(),
     bridgeInterface: fc.constantFrom(...Object.keys(BRIDGES)),
     interfaceNamePrefix: fc.constantFrom(...Object.keys(PREFIXES)),
-    bindAddress: fc.option(fc.constantFrom(...BIND_ADDRESSES), { nil: undefined, freq: 1 }),
+    bindAddress: fc.option(fc.constantFrom(...BIND_ADDRESSES), { nil: undefined, freq: 2 }),
     masqueradeAll: fc.boolean(),
     masqueradeBit: fc.integer({ min: 0, max: 31 }),
     localhostNodePorts: fc.boolean(),
