@@ -20,12 +20,12 @@ import {
   loadCluster,
   located,
   normalRuleText,
+  PROXY_MODES,
   type ProxyMode,
   partText,
   readXtables,
   ruleOf,
 } from '../src/index.js';
-import { PROXY_MODES } from '../src/kube/config.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
 interface Figure {

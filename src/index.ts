@@ -1,4 +1,5 @@
 /** kuberules as a library: read, plan and compile as pure functions. */
+export type { BackendText, PartName } from './backends/backend.js';
 export {
   type Compiled,
   type CompileOptions,
@@ -140,6 +141,8 @@ export {
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
+  type IpvsConfig,
+  PROXY_MODES,
   type ProxyConfig,
   type ProxyMode,
   readConfig,
@@ -170,7 +173,7 @@ export { type ByFamily, FAMILIES, type Family } from './net/family.js';
 export type { Cidr, IpAddress } from './net/ip.js';
 export type { Protocol } from './net/protocol.js';
 export { chooseNode, familiesOf, type NodeChoice } from './plan/choose-node.js';
-export type { Endpoint, Topology } from './plan/endpoints.js';
+export type { Contradiction, Endpoint, Topology } from './plan/endpoints.js';
 export type { LocalDetector, NodeFacts, NodePortAddresses } from './plan/node.js';
 export { createPlanner, type NodePlan, type PlanSettings, planNode } from './plan/plan.js';
-export type { Outcome, ServicePortPlan } from './plan/service-port.js';
+export type { ContradictoryEndpoint, Outcome, ServicePortPlan } from './plan/service-port.js';

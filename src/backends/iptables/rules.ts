@@ -28,7 +28,7 @@ export function createRulesCompiler(): (plan: NodePlan) => readonly string[] {
   return ({ node, servicePorts, endpointCount }) => {
     const endpointComments = endpointCount <= LARGE_CLUSTER_ENDPOINTS;
     if (context?.node !== node || context.endpointComments !== endpointComments) context = { node, endpointComments };
-    return assemble(node, lower(servicePorts, context));
+    return assemble(node, lower(servicePorts, context).all);
   };
 }
 
