@@ -19,9 +19,12 @@ import {
   DEFAULT_CONFIG,
   loadCluster,
   located,
+  normalRuleText,
   PROXY_MODES,
   type ProxyMode,
   partText,
+  readXtables,
+  ruleOf,
 } from '../src/index.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
@@ -113,6 +116,18 @@ try {
       services,
       () => compile(loadCluster(objects).state).parts.map(partText),
       full ? 'kube-proxy 390-650 ms' : undefined,
+    );
+    const rules = compile(state, { mode: 'iptables' }).parts.map(partText)[0] ?? '';
+    await measure(
+      'dump to data, iptables',
+      services,
+      () => readXtables({ name: 'dump', text: rules }),
+      full ? '2 s' : undefined,
+    );
+    await measure('dump to normal form, iptables', services, () =>
+      readXtables({ name: 'dump', text: rules }).text.tables.map(({ lines }) =>
+        lines.map((line) => (line.kind === 'rule' ? normalRuleText(ruleOf(line)) : '')),
+      ),
     );
     const [node] = state.nodes.values();
     if (node === undefined) throw new Error('the cluster has no node');

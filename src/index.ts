@@ -8,6 +8,35 @@ export {
   type Part,
   partText,
 } from './backends/compile.js';
+export {
+  type InterfaceAddress,
+  normalAddresses,
+  printAddresses,
+  type ReadAddressesResult,
+  readAddresses,
+} from './backends/ipvs/addresses-text.js';
+export {
+  type IpSet,
+  type IpSetEntry,
+  type IpSetOption,
+  type NormalIpSet,
+  normalIpset,
+  printIpset,
+  type ReadIpsetResult,
+  readIpset,
+} from './backends/ipvs/ipset-text.js';
+export {
+  type IpvsTable,
+  type NormalVirtualServer,
+  normalIpvs,
+  printIpvsadm,
+  type ReadIpvsResult,
+  type RealServer,
+  readIpvsadm,
+  type ServiceAddress,
+  serviceKey,
+  type VirtualServer,
+} from './backends/ipvs/ipvsadm-text.js';
 export { MODE_DIFFERENCES, type ModeDifference } from './backends/modes.js';
 export {
   compareNormalTables,
@@ -61,9 +90,54 @@ export type {
   NftVerdict,
   NftVerdicts,
 } from './backends/nftables/statements.js';
+export { type DumpKind, type Recognised, recogniseDump } from './backends/recognise.js';
+export { normalRule, normalRuleText } from './backends/xtables/normal-rule.js';
+export { type ChainOwner, chainOwner, type XtablesMode } from './backends/xtables/owner.js';
+export type {
+  AddressTypes,
+  Match,
+  NatRange,
+  PortProtocol,
+  PortRange,
+  RuleOption,
+  RuleSpec,
+  Target,
+  UnknownExtension,
+} from './backends/xtables/rule.js';
+export { printSetup, type ReadSetupResult, readSetup, type SetupStep } from './backends/xtables/setup-text.js';
+export {
+  type ChainDeletion,
+  type ChainLine,
+  type Counters,
+  type NoteLine,
+  printTableLine,
+  printXtables,
+  type ReadXtablesResult,
+  readXtables,
+  ruleOf,
+  type TableLine,
+  withRule,
+  type XtablesChain,
+  type XtablesRule,
+  type XtablesTable,
+  type XtablesText,
+  xtablesChains,
+  xtablesTable,
+} from './backends/xtables/text.js';
+export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
+export type { Check, Finding, Involved, LintSeverity, Need } from './inspect/lint/check.js';
+export type { LintInput } from './inspect/lint/cluster.js';
+export {
+  LINT_CHECKS,
+  LINT_IGNORE_ANNOTATION,
+  type LintCode,
+  type LintOptions,
+  type LintResult,
+  lint,
+} from './inspect/lint/lint.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

@@ -32,7 +32,7 @@ describe('imports', () => {
   });
 });
 
-it('the library compiles an example without anything of Node', async () => {
+it('the library compiles an example, and reads the result, without anything of Node', async () => {
   const bundle = await build({
     entryPoints: ['src/index.ts'],
     bundle: true,
@@ -56,7 +56,8 @@ it('the library compiles an example without anything of Node', async () => {
     `${file?.text}
     const read = kuberules.readObjects(sources);
     const cluster = kuberules.loadCluster(read.objects);
-    kuberules.partText(kuberules.compile(cluster.state, { node: 'worker-1' }).parts[0]);`,
+    const rules = kuberules.partText(kuberules.compile(cluster.state, { node: 'worker-1' }).parts[0]);
+    kuberules.printXtables(kuberules.readXtables({ name: 'c', text: rules }).text);`,
     realm,
   );
   const expected = readFileSync('golden/shop/expected/iptables.ipv4.rules', 'utf8');

@@ -158,7 +158,7 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
     title: 'choice of the endpoint',
     modes: {
       ...iptablesAndNftables('at random, all alike'),
-      ipvs: 'by ipvs.scheduler (rr: in turn), for each address and port by itself',
+      ipvs: 'by ipvs.scheduler (by default rr, in turn), for each address and port by itself',
     },
     scope: 'service port',
     concerns: ({ clusterEndpoints, localEndpoints }) => clusterEndpoints.length > 1 || localEndpoints.length > 1,
@@ -188,7 +188,7 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
     title: 'cluster IPs that no Service has',
     modes: {
       ...iptablesAndIpvs('passed on untranslated'),
-      nftables: 'dropped where a ServiceCIDR covers them',
+      nftables: 'dropped where a ServiceCIDR object covers them (those that are given)',
     },
     scope: 'node',
     concerns: ({ serviceCIDRs }) => serviceCIDRs.length > 0,
@@ -233,14 +233,14 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
       ...ipvsAndNftables('left alone'),
     },
     scope: 'node',
-    concerns: hasServices,
+    concerns: (plan, { iptables }) => hasServices(plan) && iptables.dropsInvalid,
   },
   {
     code: 'idle-connections',
     title: 'idle connections',
     modes: {
       ...iptablesAndNftables('known to conntrack, TCP for 24 hours (conntrack.tcpEstablishedTimeout)'),
-      ipvs: 'forgotten by IPVS, TCP after 900 s, UDP after 300 s (ipvs.tcpTimeout, ipvs.udpTimeout)',
+      ipvs: 'forgotten by IPVS, by default TCP after 900 s, UDP after 300 s (ipvs.tcpTimeout, ipvs.udpTimeout)',
     },
     scope: 'node',
     concerns: hasServices,
@@ -250,7 +250,7 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
     title: 'kernel parameters that are set, those of conntrack apart',
     modes: {
       iptables: 'route_localnet, for node ports on 127.0.0.1',
-      ipvs: 'net.ipv4.ip_forward, three of net.ipv4.vs; with ipvs.strictARP two of ARP',
+      ipvs: 'net.ipv4.ip_forward, net.ipv4.vs.conntrack and two more of IPVS; with ipvs.strictARP two of ARP',
       nftables: 'none',
     },
     scope: 'node',

@@ -44,8 +44,10 @@ export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
 
 function compileInputs(flags: CompileFlags, io: Io): Outcome {
   const configuration = readConfiguration(flags);
-  const missing = missingParts(flags, configuration.mode);
-  if (missing.length > 0) return { ...configuration, parts: [], diagnostics: missing };
+  // A configuration that cannot be used has no mode, either.
+  const missing = hasErrors(configuration.diagnostics) ? [] : missingParts(flags, configuration.mode);
+  if (missing.length > 0)
+    return { ...configuration, parts: [], diagnostics: [...configuration.diagnostics, ...missing] };
   const { state, mode, config, diagnostics, sources } = readCluster(flags, configuration, io);
   if (hasErrors(diagnostics)) return { mode, parts: [], diagnostics, sources };
   const { node, family, notes } = flags;

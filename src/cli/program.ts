@@ -1,14 +1,14 @@
 /** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
 import { Command, CommanderError, Option } from 'commander';
 import type { PartName } from '../backends/backend.js';
-import { PROXY_MODES } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
+import { addClusterOptions } from './cluster-options.js';
 import { addDns } from './dns-command.js';
 import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
 import { type Io, OutputError } from './io.js';
-import { addObjectOptions } from './object-options.js';
+import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
 import { version } from './version.js';
@@ -72,6 +72,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   addCompile(program, io, exit);
   addDns(program, io, exit);
   addEnv(program, io, exit);
+  addLint(program, io, exit);
   return program;
 }
 
@@ -113,12 +114,4 @@ function addCompile(program: Command, io: Io, exit: (code: number) => void): voi
     const { runCompile } = await import('./compile.js');
     exit(await runCompile(options, io));
   });
-}
-
-/** The options of every command that compiles a cluster; see ClusterFlags. */
-function addClusterOptions(command: Command): void {
-  addObjectOptions(command)
-    .addOption(new Option('-m, --mode <MODE>', 'the kube-proxy backend').choices(PROXY_MODES))
-    .option('--config <FILE>', 'a KubeProxyConfiguration file')
-    .option('--node <NAME>', 'the node (default: hostnameOverride, else the first Node object)');
 }

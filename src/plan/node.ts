@@ -44,6 +44,8 @@ export interface NodeFacts {
   readonly hostAddresses: readonly string[];
   /** Whether node ports answer on 127.0.0.1 (mode iptables, IPv4 only). */
   readonly localhostNodePorts: boolean;
+  /** Whether forwarded packets that conntrack finds invalid are dropped (mode iptables). */
+  readonly dropsInvalid: boolean;
   /** Whether external IPs get rules (feature gate AllowServiceExternalIPs); off, they still count as outside access. */
   readonly allowExternalIPs: boolean;
   /** undefined where nothing tells which traffic is local; then cluster IP traffic is never masqueraded for it. */
@@ -75,6 +77,7 @@ export function nodeFacts(node: Node, family: Family, mode: ProxyMode, config: P
     nodePortAddresses,
     hostAddresses: sortedTexts(localAddresses(node, family).filter((ip) => !isLoopback(ip) && !isLinkLocalIPv6(ip))),
     localhostNodePorts: mode === 'iptables' && config.iptables.localhostNodePorts && nodePortAddresses.coversLoopback,
+    dropsInvalid: mode === 'iptables' && !config.tcpBeLiberal,
     allowExternalIPs: config.allowServiceExternalIPs,
     localDetector: localDetectorOf(node, family, config),
     masqueradeAll: masqueradeAllOf(config, mode),

@@ -57,6 +57,7 @@ it.each([
 it.each([
   ['--ipvs-scheduler=nope', /scheduler/],
   ['--ipvs-tcp-timeout=-1s', /tcpTimeout|ipvs-tcp-timeout/],
+  ['--ipvs-udp-timeout=745h', /ipvsadm takes no timeout above 2678400s/],
   ['--ipvs-exclude-cidrs=10.0.0.0/33', /exclude-?cidrs/i],
 ])('a wrong IPVS setting %s is one clear error', async (flag, said) => {
   const { code, out, err } = await kuberules('compile', '-f', objects(), '--mode', 'ipvs', flag);

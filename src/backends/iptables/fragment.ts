@@ -6,7 +6,7 @@ import { lowerProtocol } from '../../net/protocol.js';
 import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
-import { chainLines, detectorMatch } from '../xtables.js';
+import { chainLines, detectorMatch } from '../xtables/emit.js';
 import { endpointChain, type ServicePortChains, servicePortChains } from './names.js';
 import { probability } from './probability.js';
 

@@ -3,7 +3,7 @@ import { isLoopback } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import { createLowering } from '../fragments.js';
-import { chainLines, forwardRules, masqueradeRules } from '../xtables.js';
+import { chainLines, forwardRules, masqueradeRules } from '../xtables/emit.js';
 import { type Fragment, type FragmentContext, lowerServicePort } from './fragment.js';
 
 /** Above this number of endpoints kube-proxy leaves comments out, to keep its input small. */
@@ -38,7 +38,7 @@ function assemble(node: NodeFacts, fragments: readonly Fragment[]): readonly str
   pieces.push(`*filter\n${chainLines(localhostNodePorts ? [...FILTER_CHAINS, 'KUBE-FIREWALL'] : FILTER_CHAINS)}`);
   if (localhostNodePorts) pieces.push(LOCALNET_RULE);
   for (const fragment of fragments) if (fragment.filterRules !== '') pieces.push(fragment.filterRules);
-  pieces.push(`${INVALID_RULE}${forwardRules(node)}COMMIT\n*nat\n${chainLines(NAT_CHAINS)}`);
+  pieces.push(`${node.dropsInvalid ? INVALID_RULE : ''}${forwardRules(node)}COMMIT\n*nat\n${chainLines(NAT_CHAINS)}`);
   for (const fragment of fragments) if (fragment.natChains !== '') pieces.push(fragment.natChains);
   pieces.push(masqueradeRules(node));
   for (const fragment of fragments) if (fragment.natRules !== '') pieces.push(fragment.natRules);

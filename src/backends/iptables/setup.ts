@@ -1,6 +1,6 @@
 /** What kube-proxy does before the restore: chains, the jumps into them, one kernel parameter. */
 import type { NodePlan } from '../../plan/plan.js';
-import { comment, type Jump, jumpLine, newChainLine } from '../xtables.js';
+import { comment, type Jump, jumpLine, newChainLine } from '../xtables/emit.js';
 
 const NEW = ['-m', 'conntrack', '--ctstate', 'NEW'];
 

@@ -1,7 +1,7 @@
 /** The restore input of IPVS mode. Almost nothing in it depends on a single Service: the rules match sets. */
 import type { Family } from '../../net/family.js';
 import type { NodeFacts } from '../../plan/node.js';
-import { chainLines, detectorMatch, forwardRules, masqueradeRules } from '../xtables.js';
+import { chainLines, detectorMatch, forwardRules, masqueradeRules } from '../xtables/emit.js';
 import { SETS, type SetKey, setName } from './sets.js';
 import { FILTER_CHAINS, NAT_CHAINS } from './setup.js';
 

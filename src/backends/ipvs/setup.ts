@@ -1,6 +1,6 @@
 /** What kube-proxy does before the restore in IPVS mode: chains, the jumps into them, kernel parameters. */
 import type { NodeFacts } from '../../plan/node.js';
-import { comment, type Jump, jumpLine, newChainLine } from '../xtables.js';
+import { comment, type Jump, jumpLine, newChainLine } from '../xtables/emit.js';
 
 /** kube-proxy's chains, in the order in which it makes them. */
 export const NAT_CHAINS = [

@@ -1,6 +1,6 @@
 /** What iptables and IPVS mode spell alike, as both write iptables rules. */
-import type { LocalDetector, NodeFacts } from '../plan/node.js';
-import { masqueradeMark } from './mark.js';
+import type { LocalDetector, NodeFacts } from '../../plan/node.js';
+import { masqueradeMark } from '../mark.js';
 
 /** A jump into one of kube-proxy's chains, made by a single command before the restore. */
 export interface Jump {
