@@ -125,7 +125,10 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
-  'no-node-port-address': { severity: 'warning', meaning: 'node ports answer on no address of the node that is known' },
+  'no-node-port-address': {
+    severity: 'warning',
+    meaning: 'the addresses on which node ports answer are not known, or none',
+  },
   'ipset-full': { severity: 'warning', meaning: 'mode ipvs: a set would have more entries than ipset takes' },
   'nft-comment-cut': {
     severity: 'note',

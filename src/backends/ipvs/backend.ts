@@ -127,6 +127,7 @@ function conflicts(
     const warning = diagnostic('address-conflict', `${what} is claimed by ${other} (${winner.plan.name}) too.`, {
       object: `Service ${loser.plan.namespace}/${loser.plan.service}`,
       hint: `kube-proxy leaves to chance which of them answers; here it is ${winner.plan.name}.`,
+      origin: loser.plan.origin,
     });
     told.set(`${loser.service} ${loser.plan.name}`, warning);
   }

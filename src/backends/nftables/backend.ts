@@ -103,7 +103,7 @@ function deviations({ localDetector }: NodeFacts, fragments: readonly Fragment[]
     const message = `the comment "${plan.name}" is cut to 128 bytes, as nft takes no longer ones.`;
     const object = `Service ${plan.namespace}/${plan.service}`;
     const hint = 'kube-proxy v1.36 does not cut it, and cannot load its rules then.';
-    diagnostics.push(diagnostic('nft-comment-cut', message, { object, hint }));
+    diagnostics.push(diagnostic('nft-comment-cut', message, { object, hint, origin: plan.origin }));
   }
   const quoted = quotedInterface(localDetector);
   if (quoted !== undefined) {
