@@ -22,13 +22,13 @@ import {
   loadCluster,
   located,
   normalRuleText,
+  PROXY_MODES,
   type ProxyMode,
   partText,
   readXtables,
   ruleOf,
   rulesOfParts,
 } from '../src/index.js';
-import { PROXY_MODES } from '../src/kube/config.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
 interface Figure {

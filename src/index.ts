@@ -1,4 +1,5 @@
 /** kuberules as a library: read, plan and compile as pure functions. */
+export type { BackendText, PartName } from './backends/backend.js';
 export {
   type Compiled,
   type CompileOptions,
@@ -141,12 +142,24 @@ export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export type { Destination, Sender, Surroundings } from './inspect/ends.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
+export type { Check, Finding, Involved, LintSeverity, Need } from './inspect/lint/check.js';
+export type { LintInput } from './inspect/lint/cluster.js';
+export {
+  LINT_CHECKS,
+  LINT_IGNORE_ANNOTATION,
+  type LintCode,
+  type LintOptions,
+  type LintResult,
+  lint,
+} from './inspect/lint/lint.js';
 export { indexPods, type PodIndex } from './inspect/pods.js';
 export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';
 export { type FateShare, type Trace, type TraceQuestion, tracePacket } from './inspect/trace.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
+  type IpvsConfig,
+  PROXY_MODES,
   type ProxyConfig,
   type ProxyMode,
   readConfig,
@@ -177,7 +190,7 @@ export { type ByFamily, FAMILIES, type Family } from './net/family.js';
 export type { Cidr, IpAddress } from './net/ip.js';
 export type { Protocol } from './net/protocol.js';
 export { chooseNode, familiesOf, type NodeChoice } from './plan/choose-node.js';
-export type { Endpoint, Topology } from './plan/endpoints.js';
+export type { Contradiction, Endpoint, Topology } from './plan/endpoints.js';
 export type { LocalDetector, NodeFacts, NodePortAddresses } from './plan/node.js';
 export { createPlanner, type NodePlan, type PlanSettings, planNode } from './plan/plan.js';
-export type { Outcome, ServicePortPlan } from './plan/service-port.js';
+export type { ContradictoryEndpoint, Outcome, ServicePortPlan } from './plan/service-port.js';

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { BACKENDS } from '../src/backends/compile.js';
-import { DIAGNOSTIC_CODES, MODE_DIFFERENCES } from '../src/index.js';
+import { DIAGNOSTIC_CODES, LINT_CHECKS, MODE_DIFFERENCES } from '../src/index.js';
 
 it('docs/diagnostics.md lists every code as it is', () => {
   const rows = Object.entries(DIAGNOSTIC_CODES).map(
@@ -50,7 +50,7 @@ it('docs/modes.md lists every difference between modes as it is', () => {
   );
   const [, section = ''] = readFileSync('docs/modes.md', 'utf8').split('\n## Differences\n');
   const [differences = ''] = section.split('\n## ');
-  expect(differences.split('\n').filter((line) => /^\| `/.test(line))).toEqual(rows);
+  expect(differences.split('\n').filter((line) => /^\| `[a-z]/.test(line))).toEqual(rows);
 });
 
 it('docs/modes.md and README.md name the parts of every mode', () => {
@@ -61,4 +61,14 @@ it('docs/modes.md and README.md name the parts of every mode', () => {
     expect(listed.sort()).toEqual([...parts].sort());
     expect(readFileSync('README.md', 'utf8')).toContain(`of ${mode}: ${parts.map((part) => `\`${part}\``).join(', ')}`);
   }
+});
+
+it('docs/lint.md lists every check as it is', () => {
+  const rows = LINT_CHECKS.map(
+    ({ code, severity, title, reason, wayOut }) => `| \`${code}\` | ${severity} | ${title} | ${reason} | ${wayOut} |`,
+  );
+  const listed = readFileSync('docs/lint.md', 'utf8')
+    .split('\n')
+    .filter((line) => /^\| `[a-z]/.test(line));
+  expect(listed).toEqual(rows);
 });

@@ -11,28 +11,32 @@ import type { ServicePortPlan } from '../plan/service-port.js';
 export type FactsByMode = Readonly<Record<ProxyMode, NodeFacts>>;
 
 /** One thing that is not the same in all modes. */
-export type ModeDifference = {
+export interface ModeDifference {
   /** Stable name, never used again for something else. */
   readonly code: string;
   /** What it is about. */
   readonly title: string;
   /** What becomes of it in each mode; the same text where two do the same. */
   readonly modes: Readonly<Record<ProxyMode, string>>;
-} & Concerned;
+  /** Whether it concerns some service ports, or the node as a whole. */
+  readonly scope: 'service port' | 'node';
+}
 
-/** Whom a difference concerns: some service ports, or the node as a whole. */
-type Concerned =
-  | {
-      readonly scope: 'service port';
-      readonly concerns: (port: ServicePortPlan, facts: FactsByMode) => boolean;
-    }
-  | {
-      readonly scope: 'node';
-      readonly concerns: (plan: NodePlan, facts: FactsByMode) => boolean;
-    };
+/** A difference that can tell whom it concerns. */
+export type JudgedDifference = ModeDifference &
+  (
+    | {
+        readonly scope: 'service port';
+        readonly concerns: (port: ServicePortPlan, facts: FactsByMode) => boolean;
+      }
+    | {
+        readonly scope: 'node';
+        readonly concerns: (plan: NodePlan, facts: FactsByMode) => boolean;
+      }
+  );
 
 /** All differences: first those of ways into a Service, then those of its traffic, then those of the node. */
-export const MODE_DIFFERENCES: readonly ModeDifference[] = [
+export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
   {
     code: 'node-port-localhost',
     title: 'node ports on 127.0.0.1',
@@ -154,7 +158,7 @@ export const MODE_DIFFERENCES: readonly ModeDifference[] = [
     title: 'choice of the endpoint',
     modes: {
       ...iptablesAndNftables('at random, all alike'),
-      ipvs: 'by ipvs.scheduler (rr: in turn), for each address and port by itself',
+      ipvs: 'by ipvs.scheduler (by default rr, in turn), for each address and port by itself',
     },
     scope: 'service port',
     concerns: ({ clusterEndpoints, localEndpoints }) => clusterEndpoints.length > 1 || localEndpoints.length > 1,
@@ -184,7 +188,7 @@ export const MODE_DIFFERENCES: readonly ModeDifference[] = [
     title: 'cluster IPs that no Service has',
     modes: {
       ...iptablesAndIpvs('passed on untranslated'),
-      nftables: 'dropped where a ServiceCIDR covers them',
+      nftables: 'dropped where a ServiceCIDR object covers them (those that are given)',
     },
     scope: 'node',
     concerns: ({ serviceCIDRs }) => serviceCIDRs.length > 0,
@@ -229,14 +233,14 @@ export const MODE_DIFFERENCES: readonly ModeDifference[] = [
       ...ipvsAndNftables('left alone'),
     },
     scope: 'node',
-    concerns: hasServices,
+    concerns: (plan, { iptables }) => hasServices(plan) && iptables.dropsInvalid,
   },
   {
     code: 'idle-connections',
     title: 'idle connections',
     modes: {
       ...iptablesAndNftables('known to conntrack, TCP for 24 hours (conntrack.tcpEstablishedTimeout)'),
-      ipvs: 'forgotten by IPVS, TCP after 900 s, UDP after 300 s (ipvs.tcpTimeout, ipvs.udpTimeout)',
+      ipvs: 'forgotten by IPVS, by default TCP after 900 s, UDP after 300 s (ipvs.tcpTimeout, ipvs.udpTimeout)',
     },
     scope: 'node',
     concerns: hasServices,
@@ -246,7 +250,7 @@ export const MODE_DIFFERENCES: readonly ModeDifference[] = [
     title: 'kernel parameters that are set, those of conntrack apart',
     modes: {
       iptables: 'route_localnet, for node ports on 127.0.0.1',
-      ipvs: 'net.ipv4.ip_forward, three of net.ipv4.vs; with ipvs.strictARP two of ARP',
+      ipvs: 'net.ipv4.ip_forward, net.ipv4.vs.conntrack and two more of IPVS; with ipvs.strictARP two of ARP',
       nftables: 'none',
     },
     scope: 'node',
@@ -284,6 +288,14 @@ export const MODE_DIFFERENCES: readonly ModeDifference[] = [
     concerns: ({ mode }) => mode === 'ipvs',
   },
 ];
+
+/** The differences as a table to print; `compile` with `notes` says which of them matter for a cluster. */
+export const MODE_DIFFERENCES: readonly ModeDifference[] = JUDGED_DIFFERENCES.map(({ code, title, modes, scope }) => ({
+  code,
+  title,
+  modes,
+  scope,
+}));
 
 function iptablesAndIpvs(text: string): Readonly<Record<'iptables' | 'ipvs', string>> {
   return { iptables: text, ipvs: text };

@@ -1,4 +1,5 @@
 /** `kuberules compile`: the rules of one node. */
+import type { PartName } from '../backends/backend.js';
 import { BACKENDS, type Compiled, compile, type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
@@ -15,7 +16,7 @@ import { diagnosticJson, printDiagnostics } from './report.js';
 export interface CompileFlags extends ClusterFlags {
   readonly family?: Family;
   readonly outputDir?: string;
-  readonly part?: readonly string[];
+  readonly part?: readonly (PartName | 'all')[];
   readonly output: 'text' | 'json';
   readonly notes: boolean;
 }
@@ -43,8 +44,10 @@ export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
 
 function compileInputs(flags: CompileFlags, io: Io): Outcome {
   const configuration = readConfiguration(flags);
-  const missing = missingParts(flags, configuration.mode);
-  if (missing.length > 0) return { ...configuration, parts: [], diagnostics: missing };
+  // A configuration that cannot be used has no mode, either.
+  const missing = hasErrors(configuration.diagnostics) ? [] : missingParts(flags, configuration.mode);
+  if (missing.length > 0)
+    return { ...configuration, parts: [], diagnostics: [...configuration.diagnostics, ...missing] };
   const { state, mode, config, diagnostics, sources } = readCluster(flags, configuration, io);
   if (hasErrors(diagnostics)) return { mode, parts: [], diagnostics, sources };
   const { node, family, notes } = flags;

@@ -8,6 +8,15 @@ export interface Io {
   readonly interactive: boolean;
   /** Whether stderr takes colours. */
   readonly color: boolean;
+  /** The terminal that results go to; undefined for a file or a pipe, which get them plain and unbroken. */
+  readonly terminal?: Terminal | undefined;
+}
+
+/** A terminal that shows results. */
+export interface Terminal {
+  /** In columns. */
+  readonly width: number;
+  readonly color: boolean;
 }
 
 /** A result could not be written. */
@@ -30,7 +39,11 @@ export function processIo(): Io {
       process.stderr.write(text);
     },
     interactive: process.stderr.isTTY === true,
-    color: wantsColor(),
+    color: wantsColor(process.stderr),
+    // Some terminals do not tell their width; 80 columns is what they were built for.
+    terminal: process.stdout.isTTY
+      ? { width: process.stdout.columns || 80, color: wantsColor(process.stdout) }
+      : undefined,
   };
 }
 
@@ -39,9 +52,9 @@ function isBrokenPipe(error: Error): boolean {
 }
 
 /** Colour only on a terminal that wants it; https://no-color.org. */
-function wantsColor(): boolean {
+function wantsColor(stream: { readonly isTTY?: boolean }): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== '0') return true;
-  return process.stderr.isTTY === true && TERM !== 'dumb';
+  return stream.isTTY === true && TERM !== 'dumb';
 }

@@ -127,6 +127,12 @@ const FLAGS: readonly ProxyFlag[] = [
     help: 'of UDP flows',
   },
   {
+    name: 'conntrack-tcp-be-liberal',
+    type: 'boolean',
+    settings: ['conntrack.tcpBeLiberal'],
+    help: 'conntrack takes TCP packets outside of the window, so mode iptables drops no invalid ones',
+  },
+  {
     name: 'feature-gates',
     type: 'switches',
     value: 'GATES',
@@ -137,7 +143,7 @@ const FLAGS: readonly ProxyFlag[] = [
 
 /** Flags of kube-proxy v1.36 that no rule depends on. */
 const IGNORED_BOOLEANS =
-  'bind-address-hard-fail cleanup conntrack-tcp-be-liberal init-only log-json-split-stream log-text-split-stream profiling';
+  'bind-address-hard-fail cleanup init-only log-json-split-stream log-text-split-stream profiling';
 const IGNORED_VALUES =
   'boot-id-file config-sync-period conntrack-max-per-core conntrack-min conntrack-tcp-timeout-close-wait ' +
   'conntrack-tcp-timeout-established conntrack-udp-timeout conntrack-udp-timeout-stream healthz-bind-address ' +

@@ -45,6 +45,7 @@ export function resolveConfig(settings: Settings, mode: ProxyMode | undefined, r
         ? resolveInterface(settings, 'detectLocal.interfaceNamePrefix', report)
         : '',
     nodePortAddresses: resolveNodePortAddresses(settings, report),
+    tcpBeLiberal: settings['conntrack.tcpBeLiberal'] ?? false,
     allowServiceExternalIPs: settings.featureGates?.AllowServiceExternalIPs ?? true,
     iptables: {
       masqueradeAll: settings['iptables.masqueradeAll'] ?? false,
@@ -219,11 +220,17 @@ function resolveInterface(
 /** Schedulers of Linux 6; the kernel module `ip_vs_NAME` is loaded on demand. */
 const IPVS_SCHEDULERS: ReadonlySet<string> = new Set('rr wrr lc wlc fo ovf lblc lblcr sh dh sed nq mh twos'.split(' '));
 
+/** 31 days: with more, ipvsadm refuses its whole input; kube-proxy itself would leave it to the kernel. */
+const MOST_TIMEOUT_SECONDS = 2_678_400;
+
 function resolveIpvs(settings: Settings, report: Report): IpvsConfig {
   const seconds = (setting: 'ipvs.tcpTimeout' | 'ipvs.tcpFinTimeout' | 'ipvs.udpTimeout') => {
     const value = settings[setting] ?? 0;
-    if (value >= 0) return value;
-    report(setting, { message: 'a timeout cannot be negative.' });
+    if (value < 0) report(setting, { message: 'a timeout cannot be negative.' });
+    else if (value >= MOST_TIMEOUT_SECONDS + 1) {
+      const hint = 'Write at most 744h, or 0 to leave the kernel its own.';
+      report(setting, { message: `ipvsadm takes no timeout above ${MOST_TIMEOUT_SECONDS}s.`, hint });
+    } else return value;
     return 0;
   };
   return {

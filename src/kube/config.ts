@@ -40,6 +40,8 @@ export interface ProxyConfig {
    * order given, both families mixed. `[]` means not given: every address, but `primary` in mode nftables.
    */
   readonly nodePortAddresses: 'primary' | readonly Cidr[];
+  /** conntrack.tcpBeLiberal: conntrack calls next to no TCP packet invalid, so that no rule drops those. */
+  readonly tcpBeLiberal: boolean;
   /** Feature gate AllowServiceExternalIPs: whether external IPs of Services get rules. */
   readonly allowServiceExternalIPs: boolean;
   readonly iptables: IptablesConfig;
@@ -86,6 +88,7 @@ export const DEFAULT_CONFIG: ProxyConfig = {
   bridgeInterface: '',
   interfaceNamePrefix: '',
   nodePortAddresses: [],
+  tcpBeLiberal: false,
   allowServiceExternalIPs: true,
   iptables: { masqueradeAll: false, masqueradeBit: 14, localhostNodePorts: true },
   ipvs: {

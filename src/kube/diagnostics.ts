@@ -125,7 +125,10 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
-  'no-node-port-address': { severity: 'warning', meaning: 'node ports answer on no address of the node that is known' },
+  'no-node-port-address': {
+    severity: 'warning',
+    meaning: 'the addresses on which node ports answer are not known, or none',
+  },
   'ipset-full': { severity: 'warning', meaning: 'mode ipvs: a set would have more entries than ipset takes' },
   'nft-comment-cut': {
     severity: 'note',
@@ -171,6 +174,7 @@ export const DIAGNOSTIC_CODES = {
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },
   'ignored-flags': { severity: 'note', meaning: 'flags of kube-proxy were given that no rule depends on' },
+  'not-checked': { severity: 'note', meaning: 'lint lacks the objects that some checks compare with' },
   'node-choice': { severity: 'note', meaning: 'how the node was chosen when nothing named it' },
 } as const satisfies Record<string, { severity: Severity; meaning: string }>;
 

@@ -132,6 +132,8 @@ function knownKind(located: LocatedObject, diagnostics: Diagnostic[]): string | 
   if (expected === undefined || object.apiVersion === expected) return expected === undefined ? undefined : object.kind;
   // Kinds of other API groups may share a name (a Knative Service): those are unrelated.
   if (groupOf(object.apiVersion) !== groupOf(expected)) return undefined;
+  // Beta versions of this kind were served for years, and rules are right without it but for one of one mode.
+  if (object.kind === 'ServiceCIDR') return undefined;
   const message = `${object.kind} is read in version ${expected}, not ${show(object.apiVersion)}.`;
   const about = {
     object: subjectOf(located, diagnostics, !isClusterScoped(object.kind)).name(),

@@ -6,13 +6,16 @@ import type { SourceText } from './objects.js';
 import { placeFinder } from './places.js';
 import { locateInYaml } from './yaml-locate.js';
 
+/** What can be looked up in a text: a diagnostic, or anything else about a field of an object. */
+export type Placeable = Pick<Diagnostic, 'origin' | 'path' | 'place'>;
+
 /**
  * The same diagnostics in the same order, with the place filled in of those that have none but an origin in one of the
  * texts: where their field is written, or if it is absent its nearest ancestor. Objects are read without keeping
  * lines, since those are wanted only for what is wrong: the documents concerned are parsed again, each once.
  */
-export function placeDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): Diagnostic[] {
-  const places = new Map<Diagnostic, Place>();
+export function placeDiagnostics<T extends Placeable>(diagnostics: readonly T[], sources: readonly SourceText[]): T[] {
+  const places = new Map<T, Place>();
   for (const [file, inFile] of groupBy(diagnostics.filter(isUnplaced), (each) => each.origin?.file)) {
     const source = sources.find((each) => each.name === file);
     if (source === undefined) continue;
@@ -32,7 +35,7 @@ export function placeDiagnostics(diagnostics: readonly Diagnostic[], sources: re
   });
 }
 
-function isUnplaced(each: Diagnostic): boolean {
+function isUnplaced(each: Placeable): boolean {
   return each.place === undefined && each.origin !== undefined;
 }
 

@@ -27,6 +27,8 @@ export interface NodePortAddresses {
   readonly local: readonly string[];
   /** Whether 127.0.0.0/8 is covered; false for IPv6. */
   readonly coversLoopback: boolean;
+  /** They should answer on the primary address alone, but that is not known; so kube-proxy would have them on all. */
+  readonly primaryUnknown: boolean;
 }
 
 /** The decisions about one node and family. */
@@ -44,6 +46,8 @@ export interface NodeFacts {
   readonly hostAddresses: readonly string[];
   /** Whether node ports answer on 127.0.0.1 (mode iptables, IPv4 only). */
   readonly localhostNodePorts: boolean;
+  /** Whether forwarded packets that conntrack finds invalid are dropped (mode iptables). */
+  readonly dropsInvalid: boolean;
   /** Whether external IPs get rules (feature gate AllowServiceExternalIPs); off, they still count as outside access. */
   readonly allowExternalIPs: boolean;
   /** undefined where nothing tells which traffic is local; then cluster IP traffic is never masqueraded for it. */
@@ -75,6 +79,7 @@ export function nodeFacts(node: Node, family: Family, mode: ProxyMode, config: P
     nodePortAddresses,
     hostAddresses: sortedTexts(localAddresses(node, family).filter((ip) => !isLoopback(ip) && !isLinkLocalIPv6(ip))),
     localhostNodePorts: mode === 'iptables' && config.iptables.localhostNodePorts && nodePortAddresses.coversLoopback,
+    dropsInvalid: mode === 'iptables' && !config.tcpBeLiberal,
     allowExternalIPs: config.allowServiceExternalIPs,
     localDetector: localDetectorOf(node, family, config),
     masqueradeAll: masqueradeAllOf(config, mode),
@@ -105,6 +110,7 @@ function chooseNodePortAddresses(node: Node, family: Family, mode: ProxyMode, co
     all,
     local: sortedTexts(local),
     coversLoopback: family === 'ipv4' && read.some(coversLoopback),
+    primaryUnknown: given === 'primary' && cidrs.length === 0,
   };
 }
 

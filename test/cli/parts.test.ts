@@ -1,6 +1,8 @@
 /** Which texts of a mode are printed, and how. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { BACKENDS } from '../../src/backends/compile.js';
+import { PART_CHOICES } from '../../src/cli/program.js';
 import { folderWith, kuberules } from '../support/cli.js';
 
 const OBJECTS = `apiVersion: v1
@@ -35,6 +37,11 @@ it('IPVS mode prints all five parts, as none does anything alone', async () => {
   expect((await kuberules('compile', '-f', file, '--mode', 'ipvs', '--part', 'addresses')).out).toBe('10.96.0.1\n');
 });
 
+it('--part takes the parts of all modes, and all', () => {
+  const parts = new Set(Object.values(BACKENDS).flatMap((backend) => backend.parts));
+  expect([...PART_CHOICES].sort()).toEqual([...parts, 'all'].sort());
+});
+
 it.each([
   ['iptables', 'nft', 'mode iptables has no part nft. Its parts are rules, setup.'],
   ['ipvs', 'nft', 'mode ipvs has no part nft. Its parts are ipvsadm, ipset, rules, addresses, setup.'],
@@ -50,6 +57,7 @@ it.each([
 it.each([
   ['--ipvs-scheduler=nope', /scheduler/],
   ['--ipvs-tcp-timeout=-1s', /tcpTimeout|ipvs-tcp-timeout/],
+  ['--ipvs-udp-timeout=745h', /ipvsadm takes no timeout above 2678400s/],
   ['--ipvs-exclude-cidrs=10.0.0.0/33', /exclude-?cidrs/i],
 ])('a wrong IPVS setting %s is one clear error', async (flag, said) => {
   const { code, out, err } = await kuberules('compile', '-f', objects(), '--mode', 'ipvs', flag);

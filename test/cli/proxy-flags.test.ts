@@ -160,7 +160,7 @@ describe('the command line of a DaemonSet', () => {
     const help = addProxyFlags(command()).helpInformation();
     expect(help).toContain('--masquerade-all [BOOL]');
     expect(help).toContain('--ipvs-udp-timeout <DURATION>');
-    expect(help).not.toMatch(/--(kubeconfig|conntrack|v |profiling|oom)/);
+    expect(help).not.toMatch(/--(kubeconfig|conntrack-(?!tcp-be-liberal)|v |profiling|oom)/);
   });
 
   test("the command's own flags keep their meaning", () => {

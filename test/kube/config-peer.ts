@@ -71,6 +71,7 @@ export function peerConfig(effective: Readonly<Record<string, unknown>>): ProxyC
     bridgeInterface: detectLocalMode === 'BridgeInterface' ? text('detectLocal.bridgeInterface') : '',
     interfaceNamePrefix: detectLocalMode === 'InterfaceNamePrefix' ? text('detectLocal.interfaceNamePrefix') : '',
     nodePortAddresses: list('nodePortAddresses').includes('primary') ? 'primary' : cidrs('nodePortAddresses'),
+    tcpBeLiberal: flag('conntrack.tcpBeLiberal', false),
     allowServiceExternalIPs: flag('featureGates.AllowServiceExternalIPs', true),
     iptables: {
       masqueradeAll: flag('iptables.masqueradeAll', false),

@@ -64,6 +64,7 @@ bindAddress: 192.168.0.7
 clusterCIDR: 10.244.0.0/16,fd00:0244::/56
 nodePortAddresses: [192.168.0.0/16, 2001:db8::/32]
 featureGates: { AllowServiceExternalIPs: false }
+conntrack: { tcpBeLiberal: true }
 iptables: { masqueradeAll: true, masqueradeBit: 31, localhostNodePorts: false }
 ipvs:
   scheduler: sh
@@ -87,6 +88,7 @@ nftables: { masqueradeAll: true, masqueradeBit: 15 }
         bridgeInterface: '',
         interfaceNamePrefix: '',
         nodePortAddresses: [cidr('ipv4', '192.168.0.0', 16), cidr('ipv6', '2001:db8::', 32)],
+        tcpBeLiberal: true,
         allowServiceExternalIPs: false,
         iptables: { masqueradeAll: true, masqueradeBit: 31, localhostNodePorts: false },
         ipvs: {

@@ -28,7 +28,7 @@ export function createRulesCompiler(): (plan: NodePlan) => readonly string[] {
   return ({ node, servicePorts, endpointCount }) => {
     const endpointComments = endpointCount <= LARGE_CLUSTER_ENDPOINTS;
     if (context?.node !== node || context.endpointComments !== endpointComments) context = { node, endpointComments };
-    return assemble(node, lower(servicePorts, context));
+    return assemble(node, lower(servicePorts, context).all);
   };
 }
 
@@ -38,7 +38,7 @@ function assemble(node: NodeFacts, fragments: readonly Fragment[]): readonly str
   pieces.push(`*filter\n${chainLines(localhostNodePorts ? [...FILTER_CHAINS, 'KUBE-FIREWALL'] : FILTER_CHAINS)}`);
   if (localhostNodePorts) pieces.push(LOCALNET_RULE);
   for (const fragment of fragments) if (fragment.filterRules !== '') pieces.push(fragment.filterRules);
-  pieces.push(`${INVALID_RULE}${forwardRules(node)}COMMIT\n*nat\n${chainLines(NAT_CHAINS)}`);
+  pieces.push(`${node.dropsInvalid ? INVALID_RULE : ''}${forwardRules(node)}COMMIT\n*nat\n${chainLines(NAT_CHAINS)}`);
   for (const fragment of fragments) if (fragment.natChains !== '') pieces.push(fragment.natChains);
   pieces.push(masqueradeRules(node));
   for (const fragment of fragments) if (fragment.natRules !== '') pieces.push(fragment.natRules);
