@@ -5,11 +5,16 @@ import { type Command, InvalidArgumentError } from 'commander';
  * @param namespace what `-n` means to the command
  */
 export function addObjectOptions(command: Command, namespace = 'only objects of this namespace'): Command {
+  command.requiredOption(
+    '-f, --filename <FILE...>',
+    'a file, a folder of .yaml, .yml and .json files, or - for standard input',
+  );
+  return addReadingOptions(command, namespace);
+}
+
+/** Those of them that say how to read, for a command that takes its files as arguments. */
+export function addReadingOptions(command: Command, namespace: string): Command {
   return command
-    .requiredOption(
-      '-f, --filename <FILE...>',
-      'a file, a folder of .yaml, .yml and .json files, or - for standard input',
-    )
     .option('-R, --recursive', 'read folders inside folders too', false)
     .option('-n, --namespace <NAME>', namespace)
     .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
 import { addClusterOptions } from './cluster-options.js';
+import { addDiff } from './diff-command.js';
 import { addDns } from './dns-command.js';
 import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
@@ -69,6 +70,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
     })
     .exitOverride();
   addCompile(program, io, exit);
+  addDiff(program, io, exit);
   addDns(program, io, exit);
   addEnv(program, io, exit);
   addLint(program, io, exit);

@@ -1,0 +1,200 @@
+/**
+ * What changes for traffic between two clusters, two configurations, two modes or two nodes. Compared are not rules but
+ * what they do, as src/inspect/traffic.ts tells it; so equal traffic with other rules is equal.
+ */
+import { BACKENDS } from '../../backends/compile.js';
+import { concernedDifferences } from '../../backends/mode-notes.js';
+import type { ProxyConfig, ProxyMode } from '../../kube/config.js';
+import type { Node } from '../../kube/node.js';
+import type { ClusterState } from '../../kube/state.js';
+import { FAMILIES, type Family } from '../../net/family.js';
+import { compareBytes } from '../../net/text.js';
+import { familiesOf } from '../../plan/choose-node.js';
+import { planNode } from '../../plan/plan.js';
+import { trafficModel, type WayKind } from '../traffic.js';
+import { type RulesDiff, rulesDiff } from './rules.js';
+import { compareServices, type Effect, type ServiceChange, type SettingChange } from './services.js';
+import { type FamilySide, settingChangesOf } from './settings.js';
+
+/** One of the two sides: a cluster as one node sees it. */
+export interface DiffSide {
+  readonly state: ClusterState;
+  readonly node: Node;
+  readonly mode: ProxyMode;
+  readonly config: ProxyConfig;
+}
+
+/** How to compare. */
+export interface DiffOptions {
+  /** Whether to give the changed lines of rules, too. */
+  readonly rules?: boolean | undefined;
+}
+
+/** The same change for many Services, told once. */
+export interface CommonEffect extends Omit<Effect, 'targets' | 'gained' | 'lost'> {
+  readonly kinds: readonly WayKind[];
+  /** `namespace/name`, bytewise. */
+  readonly services: readonly string[];
+}
+
+/** What two modes do differently with the Services at hand; docs/modes.md has all differences. */
+export interface ModeChange {
+  readonly code: string;
+  readonly title: string;
+  readonly before: string;
+  readonly after: string;
+  /** `namespace/name` of those whom it concerns; empty where it is the node as a whole. */
+  readonly services: readonly string[];
+}
+
+/** What changes between two sides. */
+export interface TrafficDiff {
+  /** Whether no traffic changes at all. */
+  readonly same: boolean;
+  /** Whether the texts of all rules are the same; undefined for two modes or nodes, whose texts always differ. */
+  readonly sameRules: boolean | undefined;
+  /** Services by what becomes of them, `namespace/name`; bytewise. Those without ways in are not counted. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+  readonly unchanged: number;
+  /** Services that are called otherwise now, whatever else changes. */
+  readonly renamed: readonly { readonly from: string; readonly to: string }[];
+  /** Settings of the node that differ and that some traffic depends on. */
+  readonly settings: readonly SettingChange[];
+  /** What changes alike for several Services because of the node. */
+  readonly common: readonly CommonEffect[];
+  readonly modes: readonly ModeChange[];
+  /** The Services in detail, bytewise by name; without those for which `common` says everything. */
+  readonly services: readonly ServiceChange[];
+  /** By Service, and under '' what belongs to none; empty unless asked for. */
+  readonly rules: readonly RulesDiff[];
+}
+
+/** Compares two sides. */
+export function diffTraffic(before: DiffSide, after: DiffSide, options: DiffOptions = {}): TrafficDiff {
+  const [old, now] = [planSide(before), planSide(after)];
+  const families = FAMILIES.filter((family) => old.has(family) || now.has(family));
+  const settings = uniqueSettings(families.map((family) => settingChangesOf(old.get(family), now.get(family))));
+  const compared = families.map((family) => compareServices(old.get(family)?.model, now.get(family)?.model));
+
+  const renamed = new Map(compared.flatMap((family) => [...family.renamed]));
+  const all = joinFamilies(compared.map(({ changes }) => changes));
+  const { common, services } = settings.length === 0 ? { common: [], services: all } : extractCommon(all);
+  const modes = before.mode === after.mode ? [] : modeChanges(before, after, old);
+  const ofStatus = (status: ServiceChange['status']) =>
+    all.filter((each) => each.status === status).map(({ service }) => service);
+  const known = new Set(compared.flatMap((family) => [...family.services]));
+  return {
+    same: all.length === 0 && settings.length === 0 && modes.length === 0,
+    sameRules: sameRules(before, after, old, now),
+    added: ofStatus('added'),
+    removed: ofStatus('removed'),
+    changed: ofStatus('changed'),
+    unchanged: known.size - all.length,
+    renamed: Array.from(renamed, ([from, to]) => ({ from, to })).sort((a, b) => compareBytes(a.to, b.to)),
+    settings,
+    common,
+    modes,
+    services,
+    rules: options.rules === true ? rulesDiff([...old.values()], [...now.values()], all) : [],
+  };
+}
+
+type Side = ReadonlyMap<Family, FamilySide>;
+
+function planSide({ state, node, mode, config }: DiffSide): Side {
+  return new Map(
+    familiesOf(node, state, config).map((family) => {
+      const plan = planNode(state, { node, family, mode, config });
+      return [family, { plan, model: trafficModel(plan), config }];
+    }),
+  );
+}
+
+/** What differs alike in both families is told once. */
+function uniqueSettings(byFamily: readonly (readonly SettingChange[])[]): readonly SettingChange[] {
+  const settings = new Map<string, SettingChange>();
+  for (const each of byFamily.flat()) settings.set(`${each.name}\n${each.before}\n${each.after}`, each);
+  return [...settings.values()];
+}
+
+/** The changes of each Service in all families, by name. */
+function joinFamilies(families: readonly ReadonlyMap<string, ServiceChange>[]): readonly ServiceChange[] {
+  const joined = new Map<string, ServiceChange>();
+  for (const change of families.flatMap((changes) => [...changes.values()])) {
+    const other = joined.get(change.service);
+    joined.set(change.service, other === undefined ? change : joinChanges(other, change));
+  }
+  return [...joined.values()].sort((a, b) => compareBytes(a.service, b.service));
+}
+
+/** A Service that only gets or loses a family is still the same Service. */
+function joinChanges(a: ServiceChange, b: ServiceChange): ServiceChange {
+  return {
+    ...a,
+    status: a.status === b.status ? a.status : 'changed',
+    renamedFrom: a.renamedFrom ?? b.renamedFrom,
+    settings: uniqueSettings([a.settings, b.settings]),
+    added: [...a.added, ...b.added],
+    removed: [...a.removed, ...b.removed],
+    effects: [...a.effects, ...b.effects],
+  };
+}
+
+/** Takes out of the Services what happens alike to two or more of them; endpoints are always a Service's own. */
+function extractCommon(services: readonly ServiceChange[]): Pick<TrafficDiff, 'common' | 'services'> {
+  const keyOf = (effect: Effect): string | undefined =>
+    effect.gained.length > 0 || effect.lost.length > 0 || effect.aspects.includes('source-ranges')
+      ? undefined
+      : `${effect.kinds} ${effect.everyone ? '' : effect.senders} ${effect.text}`;
+  const groups = new Map<string, { readonly effect: Effect; readonly services: Set<string> }>();
+  for (const { service, effects } of services) {
+    for (const effect of effects) {
+      const key = keyOf(effect);
+      if (key === undefined) continue;
+      const group = groups.get(key) ?? { effect, services: new Set() };
+      groups.set(key, group);
+      group.services.add(service);
+    }
+  }
+  for (const [key, group] of groups) if (group.services.size < 2) groups.delete(key);
+  const rest = services.flatMap((each) => {
+    const effects = each.effects.filter((effect) => !groups.has(keyOf(effect) ?? ''));
+    const isEmpty = effects.length === 0 && each.added.length === 0 && each.removed.length === 0;
+    return isEmpty ? [] : { ...each, effects };
+  });
+  const common = Array.from(groups.values(), ({ effect: { kinds, senders, everyone, text, aspects }, services: names }) => ({
+    kinds,
+    senders,
+    everyone,
+    text,
+    aspects,
+    services: [...names],
+  }));
+  return { common, services: rest };
+}
+
+function modeChanges(before: DiffSide, after: DiffSide, old: Side): readonly ModeChange[] {
+  const plans = [...old.values()].map(({ plan }) => plan);
+  return concernedDifferences(plans, before.node, before.config).flatMap(({ difference, objects = [] }) => {
+    const { code, title, modes } = difference;
+    const [was, is] = [modes[before.mode], modes[after.mode]];
+    if (was === is) return [];
+    return { code, title, before: was, after: is, services: objects.map((object) => object.replace(/^Service /, '')) };
+  });
+}
+
+function sameRules(before: DiffSide, after: DiffSide, old: Side, now: Side): boolean | undefined {
+  if (before.mode !== after.mode || before.node.name !== after.node.name) return undefined;
+  const families = [...new Set([...old.keys(), ...now.keys()])];
+  return families.every((family) => {
+    const [was, is] = [old.get(family), now.get(family)];
+    if (was === undefined || is === undefined) return false;
+    const texts = [was, is].map(({ plan }) => {
+      const { texts: parts } = BACKENDS[plan.mode].create()(plan);
+      return Object.values(parts).map((pieces) => pieces.join(''));
+    });
+    return texts[0]?.every((text, i) => text === texts[1]?.[i]) ?? false;
+  });
+}
