@@ -44,7 +44,8 @@ export function addDiff(program: Command, io: Io, exit: (code: number) => void):
 function pair(text: string): readonly [string, string] {
   // No name of a node has two dots in a row.
   const [old = '', now = old, ...more] = text.split('..');
-  if (old === '' || now === '' || more.length > 0) throw new InvalidArgumentError('It must be OLD..NEW, or one for both.');
+  if (old === '' || now === '' || more.length > 0)
+    throw new InvalidArgumentError('It must be OLD..NEW, or one for both.');
   return [old, now];
 }
 

@@ -45,9 +45,7 @@ export interface Reaches {
  * translates it, so whoever has the address gets it. `healthy` and `unhealthy` are kube-proxy's own answers to health
  * checks: 200 and 503.
  */
-export type Answer =
-  | Reaches
-  | { readonly verdict: 'refused' | 'dropped' | 'untouched' | 'healthy' | 'unhealthy' };
+export type Answer = Reaches | { readonly verdict: 'refused' | 'dropped' | 'untouched' | 'healthy' | 'unhealthy' };
 
 export type WayKind = 'cluster IP' | 'external IP' | 'load-balancer IP' | 'node port' | 'health check node port';
 
@@ -100,6 +98,11 @@ export function answerOf({ answers }: WayIn, sender: Sender): Answer | undefined
   return answers[sender];
 }
 
+/** `cluster IP 10.96.0.20:80/TCP`, `node port 30080/TCP`: a way in for people. */
+export function wayName({ kind, target }: Pick<WayIn, 'kind' | 'target'>): string {
+  return target.includes(kind) ? target : `${kind} ${target}`;
+}
+
 /** The addresses of the node on which its node ports answer, loopback ones apart; `all` for any that it has. */
 export function nodePortListeners(node: NodeFacts, mode: ProxyMode): 'all' | readonly string[] {
   const { all, local } = node.nodePortAddresses;
@@ -134,7 +137,9 @@ function waysOf(
     // In iptables the rule of the external IP comes first, but it is there only with endpoints.
     const ranged = mode !== 'iptables' && plan.loadBalancerIPs.includes(ip);
     const open = externalAnswers(plan, node, mode, ip);
-    const { answers, sourceRanges } = ranged ? behindRanges(open, plan, node, mode) : { answers: open, sourceRanges: [] };
+    const { answers, sourceRanges } = ranged
+      ? behindRanges(open, plan, node, mode)
+      : { answers: open, sourceRanges: [] };
     add('external IP', address(ip), answers, sourceRanges);
   }
   for (const ip of plan.loadBalancerIPs) {
@@ -143,7 +148,11 @@ function waysOf(
     add('load-balancer IP', address(ip), answers, sourceRanges);
   }
   if (plan.nodePort !== undefined) {
-    add('node port', `${familyWord(plan)}node port ${plan.nodePort}/${plan.protocol}`, nodePortAnswers(plan, node, mode));
+    add(
+      'node port',
+      `${familyWord(plan)}node port ${plan.nodePort}/${plan.protocol}`,
+      nodePortAnswers(plan, node, mode),
+    );
   }
   if (plan.healthCheckNodePort !== undefined) {
     const verdict = healthy.has(`${plan.namespace}/${plan.service}`) ? 'healthy' : 'unhealthy';

@@ -69,7 +69,9 @@ function reachChange(before: Reaches, after: Reaches): AnswerChange | undefined 
     if (gained.length > 0) parts.push(`gains ${named(gained)}`);
     if (lost.length > 0) parts.push(`loses ${named(lost)}`);
     if (before.endpoints.length !== after.endpoints.length) {
-      parts.push(`${counted(after.endpoints.length)}, ${before.endpoints.length === 1 ? 'was' : 'were'} ${before.endpoints.length}`);
+      parts.push(
+        `${counted(after.endpoints.length)}, ${before.endpoints.length === 1 ? 'was' : 'were'} ${before.endpoints.length}`,
+      );
     }
   }
   if (before.source !== after.source) {
@@ -89,7 +91,10 @@ function affinityText(before: number | undefined, after: number | undefined): st
 }
 
 /** Both lists are sorted by text. */
-function compareEndpoints(before: readonly Endpoint[], after: readonly Endpoint[]): Pick<AnswerChange, 'gained' | 'lost'> {
+function compareEndpoints(
+  before: readonly Endpoint[],
+  after: readonly Endpoint[],
+): Pick<AnswerChange, 'gained' | 'lost'> {
   if (before.length === after.length && before.every(({ text }, i) => text === after[i]?.text)) {
     return { gained: [], lost: [] };
   }

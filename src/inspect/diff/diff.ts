@@ -37,7 +37,7 @@ export interface CommonEffect extends Omit<Effect, 'targets' | 'gained' | 'lost'
   readonly services: readonly string[];
 }
 
-/** What two modes do differently with the Services at hand; docs/modes.md has all differences. */
+/** What two modes do differently beside what the model of traffic tells; docs/modes.md has all differences. */
 export interface ModeChange {
   readonly code: string;
   readonly title: string;
@@ -164,23 +164,42 @@ function extractCommon(services: readonly ServiceChange[]): Pick<TrafficDiff, 'c
     const isEmpty = effects.length === 0 && each.added.length === 0 && each.removed.length === 0;
     return isEmpty ? [] : { ...each, effects };
   });
-  const common = Array.from(groups.values(), ({ effect: { kinds, senders, everyone, text, aspects }, services: names }) => ({
-    kinds,
-    senders,
-    everyone,
-    text,
-    aspects,
-    services: [...names],
-  }));
+  const common = Array.from(
+    groups.values(),
+    ({ effect: { kinds, senders, everyone, text, aspects }, services: names }) => ({
+      kinds,
+      senders,
+      everyone,
+      text,
+      aspects,
+      services: [...names],
+    }),
+  );
   return { common, services: rest };
 }
+
+/** Differences between modes that show in the ways in or in the settings of the node. */
+const TOLD_BY_TRAFFIC: ReadonlySet<string> = new Set([
+  'node-port-localhost',
+  'node-port-addresses',
+  'no-endpoints-from-node',
+  'source-ranges-external-ip',
+  'external-local-from-inside',
+  'external-local-without-endpoint',
+  'internal-local-without-endpoint',
+  'load-balancing',
+  'cluster-ip-other-ports',
+  'unallocated-cluster-ips',
+  'cluster-ip-masquerade',
+  'masquerade-settings',
+]);
 
 function modeChanges(before: DiffSide, after: DiffSide, old: Side): readonly ModeChange[] {
   const plans = [...old.values()].map(({ plan }) => plan);
   return concernedDifferences(plans, before.node, before.config).flatMap(({ difference, objects = [] }) => {
     const { code, title, modes } = difference;
     const [was, is] = [modes[before.mode], modes[after.mode]];
-    if (was === is) return [];
+    if (was === is || TOLD_BY_TRAFFIC.has(code)) return [];
     return { code, title, before: was, after: is, services: objects.map((object) => object.replace(/^Service /, '')) };
   });
 }

@@ -1,11 +1,20 @@
 /** What changes for each Service between two traffic models of one family. */
 import type { ServicePortPlan } from '../../plan/service-port.js';
-import { type Answer, answerOf, SENDERS, type Sender, type TrafficModel, type WayIn, type WayKind } from '../traffic.js';
+import {
+  type Answer,
+  answerOf,
+  SENDERS,
+  type Sender,
+  type TrafficModel,
+  type WayIn,
+  type WayKind,
+  wayName,
+} from '../traffic.js';
 import { type AnswerChange, answerChange, answerText, named } from './answers.js';
 
 /** Something that changes alike for some senders at some addresses. */
 export interface Effect extends AnswerChange {
-  /** In the order of the plans. */
+  /** Names of the ways in, in the order of the plans. */
   readonly targets: readonly string[];
   /** Of what kind the targets are. */
   readonly kinds: readonly WayKind[];
@@ -17,10 +26,14 @@ export interface Effect extends AnswerChange {
 
 /** A way in that comes or goes, with what becomes of connections there. */
 export interface WayChange {
+  /** The name of the way in. */
   readonly target: string;
-  readonly kind: WayKind;
   /** Senders with the same answer together; one entry for everyone mostly. */
-  readonly answers: readonly { readonly senders: readonly Sender[]; readonly everyone: boolean; readonly text: string }[];
+  readonly answers: readonly {
+    readonly senders: readonly Sender[];
+    readonly everyone: boolean;
+    readonly text: string;
+  }[];
   /** Whom the source ranges let in; empty for everybody. */
   readonly sourceRanges: readonly string[];
 }
@@ -90,7 +103,11 @@ export function compareServices(before: TrafficModel | undefined, after: Traffic
   const oldNames = new Map([...renamed].map(([from, to]) => [to, from]));
   const changes = new Map<string, ServiceChange>();
   for (const [service, draft] of drafts) {
-    const status = !newServices.has(service) ? 'removed' : !oldServices.has(oldNames.get(service) ?? service) ? 'added' : 'changed';
+    const status = !newServices.has(service)
+      ? 'removed'
+      : !oldServices.has(oldNames.get(service) ?? service)
+        ? 'added'
+        : 'changed';
     const change = changeOf(service, status, oldNames.get(service), draft, localhost);
     if (change !== undefined) changes.set(service, change);
   }
@@ -168,22 +185,30 @@ function settingChanges(before: ServicePortPlan, after: ServicePortPlan): readon
 
 function wayChange(way: WayIn): WayChange {
   const groups = new Map<string, Sender[]>();
-  const present = SENDERS.filter((sender) => way.answers[sender] !== undefined);
+  const present = SENDERS.filter((sender) => isServed(way, sender));
   for (const sender of present) {
     const text = answerText(way.answers[sender] as Answer);
     groups.set(text, [...(groups.get(text) ?? []), sender]);
   }
-  const answers = Array.from(groups, ([text, senders]) => ({ text, senders, everyone: senders.length === present.length }));
-  return { target: way.target, kind: way.kind, answers, sourceRanges: way.sourceRanges };
+  const answers = Array.from(groups, ([text, senders]) => ({
+    text,
+    senders,
+    everyone: senders.length === present.length,
+  }));
+  return { target: wayName(way), answers, sourceRanges: way.sourceRanges };
+}
+
+/** Whether a way in has an answer for a sender. Where node ports on 127.0.0.1 are nobody's, that needs no words. */
+function isServed({ answers }: WayIn, sender: Sender): boolean {
+  const answer = answers[sender];
+  return answer !== undefined && (sender !== 'localhost' || answer.verdict !== 'untouched');
 }
 
 /** What changes at one way in that is on both sides. */
 function effectsOf(before: WayIn, after: WayIn, localhost: boolean): readonly Effect[] {
   const groups = new Map<string, { readonly change: AnswerChange; readonly senders: Sender[] }>();
   const present = SENDERS.filter(
-    (sender) =>
-      (sender !== 'localhost' || localhost) &&
-      (before.answers[sender] !== undefined || after.answers[sender] !== undefined),
+    (sender) => (sender !== 'localhost' || localhost) && (isServed(before, sender) || isServed(after, sender)),
   );
   for (const sender of present) {
     const [old, now] = [answerOf(before, sender), answerOf(after, sender)];
@@ -198,16 +223,15 @@ function effectsOf(before: WayIn, after: WayIn, localhost: boolean): readonly Ef
   return ranges === undefined ? effects : [...effects, effect(after, ranges, present, present)];
 }
 
-function effect({ target, kind }: WayIn, change: AnswerChange, senders: readonly Sender[], all: readonly Sender[]): Effect {
-  return { ...change, targets: [target], kinds: [kind], senders, everyone: senders.length === all.length };
+function effect(way: WayIn, change: AnswerChange, senders: readonly Sender[], all: readonly Sender[]): Effect {
+  return { ...change, targets: [wayName(way)], kinds: [way.kind], senders, everyone: senders.length === all.length };
 }
 
 /** Source ranges that let in others than before; where everybody is dropped they change nothing. */
 function rangesChange(before: WayIn, after: WayIn): AnswerChange | undefined {
   const [old, now] = [before.sourceRanges, after.sourceRanges];
   if (old.length === now.length && old.every((range, i) => range === now[i])) return undefined;
-  const isClosed = ({ answers }: WayIn) =>
-    answers.pod?.verdict === 'dropped' && answers.outside?.verdict === 'dropped';
+  const isClosed = ({ answers }: WayIn) => answers.pod?.verdict === 'dropped' && answers.outside?.verdict === 'dropped';
   if (isClosed(before) && isClosed(after)) return undefined;
   const gained = now.filter((range) => !old.includes(range));
   const lost = old.filter((range) => !now.includes(range));

@@ -35,7 +35,8 @@ const SETTINGS: readonly NodeSetting[] = [
   {
     name: 'masqueradeAll',
     text: ({ plan }) => String(plan.node.masqueradeAll),
-    matters: ({ model }) => hasWay(model, ({ kind, answers }) => kind === 'cluster IP' && answers.pod?.verdict === 'reaches'),
+    matters: ({ model }) =>
+      hasWay(model, ({ kind, answers }) => kind === 'cluster IP' && answers.pod?.verdict === 'reaches'),
   },
   {
     name: 'node ports answer on',
@@ -62,10 +63,12 @@ const SETTINGS: readonly NodeSetting[] = [
   },
   {
     name: 'a pod of another node that is sent to itself',
-    text: ({ model }) => (model.hairpin === 'every endpoint' ? 'is masqueraded' : 'gets no answer'),
+    text: ({ model }) => (model.hairpin === 'every endpoint' ? 'masqueraded' : 'left without an answer'),
     matters: ({ model }) =>
-      hasWay(model, ({ answers: { pod } }) =>
-        pod?.verdict === 'reaches' && pod.source === 'kept' && pod.endpoints.some(({ local }) => !local),
+      hasWay(
+        model,
+        ({ answers: { pod } }) =>
+          pod?.verdict === 'reaches' && pod.source === 'kept' && pod.endpoints.some(({ local }) => !local),
       ),
   },
   {
@@ -84,7 +87,10 @@ const SETTINGS: readonly NodeSetting[] = [
 ];
 
 /** The settings that differ and that some traffic of either side depends on. */
-export function settingChangesOf(before: FamilySide | undefined, after: FamilySide | undefined): readonly SettingChange[] {
+export function settingChangesOf(
+  before: FamilySide | undefined,
+  after: FamilySide | undefined,
+): readonly SettingChange[] {
   if (before === undefined || after === undefined) {
     const side = before ?? after;
     if (side === undefined || side.model.ways.size === 0) return [];
