@@ -72,6 +72,8 @@ export interface TrafficModel {
    * nodes, or only this node's own. The connection of another one is lost, if its source is kept.
    */
   readonly hairpin: 'every endpoint' | 'endpoints of this node';
+  /** Addresses whose other ports and protocols are refused, for everybody; those of other addresses are untouched. */
+  readonly closed: ReadonlySet<string>;
 }
 
 const REFUSED: Answer = { verdict: 'refused' };
@@ -88,7 +90,20 @@ export function trafficModel({ node, mode, servicePorts }: NodePlan): TrafficMod
       if (holder === undefined || (!holder.plan.hasEndpoints && plan.hasEndpoints)) ways.set(way.target, way);
     }
   }
-  return { node, mode, ways, hairpin: mode === 'iptables' ? 'every endpoint' : 'endpoints of this node' };
+  const hairpin = mode === 'iptables' ? 'every endpoint' : 'endpoints of this node';
+  return { node, mode, ways, hairpin, closed: closedAddresses(servicePorts, node, mode) };
+}
+
+/** nftables refuses at cluster IPs, IPVS at every address that it puts on kube-ipvs0. */
+function closedAddresses(plans: readonly ServicePortPlan[], node: NodeFacts, mode: ProxyMode): ReadonlySet<string> {
+  const closed = new Set<string>();
+  if (mode === 'iptables') return closed;
+  for (const { clusterIP, externalIPs, loadBalancerIPs } of plans) {
+    closed.add(clusterIP);
+    if (mode === 'nftables') continue;
+    for (const ip of [...externalIPs, ...loadBalancerIPs]) if (!node.hostAddresses.includes(ip)) closed.add(ip);
+  }
+  return closed;
 }
 
 /** What becomes of a sender's connection; those beyond source ranges are like others where there are none. */

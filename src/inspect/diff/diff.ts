@@ -4,13 +4,14 @@
  */
 import { BACKENDS } from '../../backends/compile.js';
 import { concernedDifferences } from '../../backends/mode-notes.js';
+import { MODE_DIFFERENCES } from '../../backends/modes.js';
 import type { ProxyConfig, ProxyMode } from '../../kube/config.js';
 import type { Node } from '../../kube/node.js';
 import type { ClusterState } from '../../kube/state.js';
 import { FAMILIES, type Family } from '../../net/family.js';
 import { compareBytes } from '../../net/text.js';
 import { familiesOf } from '../../plan/choose-node.js';
-import { planNode } from '../../plan/plan.js';
+import { type NodePlan, planNode } from '../../plan/plan.js';
 import { trafficModel, type WayKind } from '../traffic.js';
 import { type RulesDiff, rulesDiff } from './rules.js';
 import { compareServices, type Effect, type ServiceChange, type SettingChange } from './services.js';
@@ -81,12 +82,12 @@ export function diffTraffic(before: DiffSide, after: DiffSide, options: DiffOpti
   const renamed = new Map(compared.flatMap((family) => [...family.renamed]));
   const all = joinFamilies(compared.map(({ changes }) => changes));
   const { common, services } = settings.length === 0 ? { common: [], services: all } : extractCommon(all);
-  const modes = before.mode === after.mode ? [] : modeChanges(before, after, old);
+  const modes = before.mode === after.mode ? [] : modeChanges(before, after, old, now);
   const ofStatus = (status: ServiceChange['status']) =>
     all.filter((each) => each.status === status).map(({ service }) => service);
   const known = new Set(compared.flatMap((family) => [...family.services]));
   return {
-    same: all.length === 0 && settings.length === 0 && modes.length === 0,
+    same: all.length === 0 && settings.length === 0,
     sameRules: sameRules(before, after, old, now),
     added: ofStatus('added'),
     removed: ofStatus('removed'),
@@ -194,14 +195,24 @@ const TOLD_BY_TRAFFIC: ReadonlySet<string> = new Set([
   'masquerade-settings',
 ]);
 
-function modeChanges(before: DiffSide, after: DiffSide, old: Side): readonly ModeChange[] {
-  const plans = [...old.values()].map(({ plan }) => plan);
-  return concernedDifferences(plans, before.node, before.config).flatMap(({ difference, objects = [] }) => {
+function modeChanges(before: DiffSide, after: DiffSide, old: Side, now: Side): readonly ModeChange[] {
+  const concerned = [
+    ...concernedDifferences(plansOf(old), before.node, before.config),
+    ...concernedDifferences(plansOf(now), after.node, after.config),
+  ];
+  return MODE_DIFFERENCES.flatMap((difference) => {
     const { code, title, modes } = difference;
     const [was, is] = [modes[before.mode], modes[after.mode]];
-    if (was === is || TOLD_BY_TRAFFIC.has(code)) return [];
-    return { code, title, before: was, after: is, services: objects.map((object) => object.replace(/^Service /, '')) };
+    const subjects = concerned.filter((each) => each.difference === difference);
+    if (was === is || subjects.length === 0 || TOLD_BY_TRAFFIC.has(code)) return [];
+    const objects = new Set(subjects.flatMap((each) => each.objects ?? []));
+    const services = Array.from(objects, (object) => object.replace(/^Service /, '')).sort(compareBytes);
+    return { code, title, before: was, after: is, services };
   });
+}
+
+function plansOf(side: Side): readonly NodePlan[] {
+  return [...side.values()].map(({ plan }) => plan);
 }
 
 function sameRules(before: DiffSide, after: DiffSide, old: Side, now: Side): boolean | undefined {
