@@ -124,6 +124,16 @@ export {
   xtablesTable,
 } from './backends/xtables/text.js';
 export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
+export {
+  type CommonEffect,
+  type DiffOptions,
+  type DiffSide,
+  diffTraffic,
+  type ModeChange,
+  type TrafficDiff,
+} from './inspect/diff/diff.js';
+export type { RulesDiff } from './inspect/diff/rules.js';
+export type { Effect, ServiceChange, SettingChange, WayChange } from './inspect/diff/services.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
@@ -137,6 +147,18 @@ export {
   type LintResult,
   lint,
 } from './inspect/lint/lint.js';
+export {
+  type Answer,
+  answerOf,
+  type Reaches,
+  type SeenSource,
+  SENDERS,
+  type Sender,
+  type TrafficModel,
+  trafficModel,
+  type WayIn,
+  type WayKind,
+} from './inspect/traffic.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

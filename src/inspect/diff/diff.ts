@@ -12,7 +12,7 @@ import { FAMILIES, type Family } from '../../net/family.js';
 import { compareBytes } from '../../net/text.js';
 import { familiesOf } from '../../plan/choose-node.js';
 import { type NodePlan, planNode } from '../../plan/plan.js';
-import { trafficModel, type WayKind } from '../traffic.js';
+import { type TrafficModel, trafficModel, type WayKind } from '../traffic.js';
 import { type RulesDiff, rulesDiff } from './rules.js';
 import { compareServices, type Effect, type ServiceChange, type SettingChange } from './services.js';
 import { type FamilySide, settingChangesOf } from './settings.js';
@@ -77,28 +77,24 @@ export function diffTraffic(before: DiffSide, after: DiffSide, options: DiffOpti
   const [old, now] = [planSide(before), planSide(after)];
   const families = FAMILIES.filter((family) => old.has(family) || now.has(family));
   const settings = uniqueSettings(families.map((family) => settingChangesOf(old.get(family), now.get(family))));
-  const compared = families.map((family) => compareServices(old.get(family)?.model, now.get(family)?.model));
-
-  const renamed = new Map(compared.flatMap((family) => [...family.renamed]));
-  const all = joinFamilies(compared.map(({ changes }) => changes));
+  const { changes: all, renamed, count } = compareServices(modelsOf(old), modelsOf(now));
   const { common, services } = settings.length === 0 ? { common: [], services: all } : extractCommon(all);
   const modes = before.mode === after.mode ? [] : modeChanges(before, after, old, now);
   const ofStatus = (status: ServiceChange['status']) =>
     all.filter((each) => each.status === status).map(({ service }) => service);
-  const known = new Set(compared.flatMap((family) => [...family.services]));
   return {
     same: all.length === 0 && settings.length === 0,
     sameRules: sameRules(before, after, old, now),
     added: ofStatus('added'),
     removed: ofStatus('removed'),
     changed: ofStatus('changed'),
-    unchanged: known.size - all.length,
+    unchanged: count - all.length,
     renamed: Array.from(renamed, ([from, to]) => ({ from, to })).sort((a, b) => compareBytes(a.to, b.to)),
     settings,
     common,
     modes,
     services,
-    rules: options.rules === true ? rulesDiff([...old.values()], [...now.values()], all) : [],
+    rules: options.rules === true ? rulesDiff([...old.values()], [...now.values()], renamed) : [],
   };
 }
 
@@ -118,29 +114,6 @@ function uniqueSettings(byFamily: readonly (readonly SettingChange[])[]): readon
   const settings = new Map<string, SettingChange>();
   for (const each of byFamily.flat()) settings.set(`${each.name}\n${each.before}\n${each.after}`, each);
   return [...settings.values()];
-}
-
-/** The changes of each Service in all families, by name. */
-function joinFamilies(families: readonly ReadonlyMap<string, ServiceChange>[]): readonly ServiceChange[] {
-  const joined = new Map<string, ServiceChange>();
-  for (const change of families.flatMap((changes) => [...changes.values()])) {
-    const other = joined.get(change.service);
-    joined.set(change.service, other === undefined ? change : joinChanges(other, change));
-  }
-  return [...joined.values()].sort((a, b) => compareBytes(a.service, b.service));
-}
-
-/** A Service that only gets or loses a family is still the same Service. */
-function joinChanges(a: ServiceChange, b: ServiceChange): ServiceChange {
-  return {
-    ...a,
-    status: a.status === b.status ? a.status : 'changed',
-    renamedFrom: a.renamedFrom ?? b.renamedFrom,
-    settings: uniqueSettings([a.settings, b.settings]),
-    added: [...a.added, ...b.added],
-    removed: [...a.removed, ...b.removed],
-    effects: [...a.effects, ...b.effects],
-  };
 }
 
 /** Takes out of the Services what happens alike to two or more of them; endpoints are always a Service's own. */
@@ -209,6 +182,10 @@ function modeChanges(before: DiffSide, after: DiffSide, old: Side, now: Side): r
     const services = Array.from(objects, (object) => object.replace(/^Service /, '')).sort(compareBytes);
     return { code, title, before: was, after: is, services };
   });
+}
+
+function modelsOf(side: Side): readonly TrafficModel[] {
+  return [...side.values()].map(({ model }) => model);
 }
 
 function plansOf(side: Side): readonly NodePlan[] {

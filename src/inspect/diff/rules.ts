@@ -1,8 +1,9 @@
 /** The lines of rules behind changes of traffic, as unified diffs for each Service. */
 import { createTwoFilesPatch } from 'diff';
 import { BACKENDS } from '../../backends/compile.js';
+import { compareBytes } from '../../net/text.js';
 import type { NodePlan } from '../../plan/plan.js';
-import type { ServiceChange } from './services.js';
+import type { ServicePortPlan } from '../../plan/service-port.js';
 import type { FamilySide } from './settings.js';
 
 /** The changed lines of one Service, or of what belongs to no Service. */
@@ -21,25 +22,31 @@ interface PartLines {
   readonly whole: ReadonlySet<string>;
 }
 
-/** What a plan comes to for some Services. */
-type Texts = (services: ReadonlySet<string>) => readonly PartLines[];
+/** What a plan comes to for one Service, or for none. */
+type Texts = (service: string) => readonly PartLines[];
 
-/** The changed lines: first those of no Service, then those of each Service given. */
+/**
+ * The changed lines: first those of no Service, then those of each Service that has any.
+ * @param renamed new names of Services by their old ones
+ */
 export function rulesDiff(
   before: readonly FamilySide[],
   after: readonly FamilySide[],
-  changes: readonly ServiceChange[],
+  renamed: ReadonlyMap<string, string>,
 ): readonly RulesDiff[] {
   const [old, now] = [before, after].map((side) => side.map(({ plan }) => textsOf(plan)));
-  const texts = (side: readonly Texts[] | undefined, services: readonly string[]) =>
-    (side ?? []).flatMap((each) => each(new Set(services)));
-  const rows = [{ service: '', names: [] as readonly string[] }].concat(
-    changes.map(({ service, renamedFrom }) => ({ service, names: [service, renamedFrom ?? service] })),
-  );
-  return rows.flatMap(({ service, names }) => {
-    const diff = unifiedDiffs(texts(old, names), texts(now, names));
+  const texts = (side: readonly Texts[] = [], service: string) => side.flatMap((each) => each(service));
+  const oldNames = new Map(Array.from(renamed, ([from, to]) => [to, from]));
+  const names = new Set([...before, ...after].flatMap(({ plan }) => plan.servicePorts.map(serviceOf)));
+  const services = [...names].filter((name) => !renamed.has(name)).sort(compareBytes);
+  return ['', ...services].flatMap((service) => {
+    const diff = unifiedDiffs(texts(old, oldNames.get(service) ?? service), texts(now, service));
     return diff === '' ? [] : { service, diff };
   });
+}
+
+function serviceOf({ namespace, service }: ServicePortPlan): string {
+  return `${namespace}/${service}`;
 }
 
 /**
@@ -54,15 +61,15 @@ function textsOf(plan: NodePlan): Texts {
       lines: pieces.join('').split('\n').slice(0, -1),
     }));
   const wholes = new Map(partsOf(plan).map(({ name, lines }) => [name, new Set(lines)]));
-  const byService = new Map<string, NodePlan['servicePorts'][number][]>();
+  const byService = new Map<string, ServicePortPlan[]>();
   for (const port of plan.servicePorts) {
-    const name = `${port.namespace}/${port.service}`;
+    const name = serviceOf(port);
     const ports = byService.get(name);
     if (ports === undefined) byService.set(name, [port]);
     else ports.push(port);
   }
-  return (services) => {
-    const servicePorts = [...services].flatMap((service) => byService.get(service) ?? []);
+  return (service) => {
+    const servicePorts = byService.get(service) ?? [];
     return partsOf({ ...plan, servicePorts }).map(({ name, lines }) => ({
       name,
       own: lines,

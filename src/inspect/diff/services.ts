@@ -1,4 +1,6 @@
-/** What changes for each Service between two traffic models of one family. */
+/** What changes for each Service between two sides. */
+import type { Family } from '../../net/family.js';
+import { compareBytes } from '../../net/text.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import {
   type Answer,
@@ -59,33 +61,32 @@ export interface ServiceChange {
   readonly effects: readonly Effect[];
 }
 
-/** What changes in one family. */
-export interface FamilyChanges {
+/** What changes between two sides. */
+export interface ServiceChanges {
   /** By name, bytewise; only those whose traffic changes. */
-  readonly changes: ReadonlyMap<string, ServiceChange>;
-  /** Services that are gone, and the new Service that has their ways in; from old name to new. */
+  readonly changes: readonly ServiceChange[];
+  /** Services that are gone, and the new Service that has their cluster IP; from old name to new. */
   readonly renamed: ReadonlyMap<string, string>;
-  /** Every Service of either side under its new name. */
-  readonly services: ReadonlySet<string>;
+  /** How many Services have a way in on either side. */
+  readonly count: number;
 }
 
 interface Draft {
-  readonly settings: Map<string, SettingChange>;
   readonly added: WayIn[];
   readonly removed: WayIn[];
   readonly pairs: { readonly before: WayIn; readonly after: WayIn }[];
 }
 
-/** Compares two models of one family; an undefined one has no ways at all. */
-export function compareServices(before: TrafficModel | undefined, after: TrafficModel | undefined): FamilyChanges {
-  const old = before?.ways ?? new Map<string, WayIn>();
-  const now = after?.ways ?? new Map<string, WayIn>();
+/** Compares the models of both sides, one a family. */
+export function compareServices(before: readonly TrafficModel[], after: readonly TrafficModel[]): ServiceChanges {
+  const [old, now] = [waysOf(before), waysOf(after)];
   const oldServices = servicesOf(old);
   const newServices = servicesOf(now);
   const renamed = renamedServices(old, now, oldServices, newServices);
+  const oldNames = new Map(Array.from(renamed, ([from, to]) => [to, from]));
   const drafts = new Map<string, Draft>();
   const draftOf = (service: string): Draft => {
-    const draft = drafts.get(service) ?? { settings: new Map(), added: [], removed: [], pairs: [] };
+    const draft = drafts.get(service) ?? { added: [], removed: [], pairs: [] };
     drafts.set(service, draft);
     return draft;
   };
@@ -98,21 +99,32 @@ export function compareServices(before: TrafficModel | undefined, after: Traffic
     const service = serviceOf(way);
     if (!now.has(way.target)) draftOf(renamed.get(service) ?? service).removed.push(way);
   }
-  // What the node does on 127.0.0.1 is said of the node.
-  const localhost = before?.node.localhostNodePorts === after?.node.localhostNodePorts;
-  const oldNames = new Map([...renamed].map(([from, to]) => [to, from]));
-  const changes = new Map<string, ServiceChange>();
+  const statusOf = (service: string): ServiceChange['status'] => {
+    if (!newServices.has(service)) return 'removed';
+    return oldServices.has(oldNames.get(service) ?? service) ? 'changed' : 'added';
+  };
+  const toldOfNode = localhostChanges(before, after);
+  const changes: ServiceChange[] = [];
   for (const [service, draft] of drafts) {
-    const status = !newServices.has(service)
-      ? 'removed'
-      : !oldServices.has(oldNames.get(service) ?? service)
-        ? 'added'
-        : 'changed';
-    const change = changeOf(service, status, oldNames.get(service), draft, localhost);
-    if (change !== undefined) changes.set(service, change);
+    const change = changeOf(service, statusOf(service), oldNames.get(service), draft, toldOfNode);
+    if (change !== undefined) changes.push(change);
   }
-  const services = new Set([...newServices, ...[...oldServices].map((service) => renamed.get(service) ?? service)]);
-  return { changes, renamed, services };
+  const names = new Set([...newServices, ...[...oldServices].map((service) => renamed.get(service) ?? service)]);
+  return { changes: changes.sort((a, b) => compareBytes(a.service, b.service)), renamed, count: names.size };
+}
+
+/** Targets of the two families are never the same. */
+function waysOf(models: readonly TrafficModel[]): ReadonlyMap<string, WayIn> {
+  return new Map(models.flatMap(({ ways }) => [...ways]));
+}
+
+/** Families in which node ports come or go on 127.0.0.1, which is told of the node. */
+function localhostChanges(before: readonly TrafficModel[], after: readonly TrafficModel[]): ReadonlySet<Family> {
+  const changed = after.filter(({ node }) => {
+    const former = before.find((each) => each.node.family === node.family);
+    return former !== undefined && former.node.localhostNodePorts !== node.localhostNodePorts;
+  });
+  return new Set(changed.map(({ node }) => node.family));
 }
 
 function serviceOf({ plan }: WayIn): string {
@@ -125,19 +137,26 @@ function servicesOf(ways: ReadonlyMap<string, WayIn>): ReadonlySet<string> {
   return services;
 }
 
-/** A Service that is gone lives on in the new one that has its cluster IP; or, if that changed too, in none. */
+/** A Service that is gone lives on in the new one that has its cluster IP, if there is just one. */
 function renamedServices(
   old: ReadonlyMap<string, WayIn>,
   now: ReadonlyMap<string, WayIn>,
   oldServices: ReadonlySet<string>,
   newServices: ReadonlySet<string>,
 ): ReadonlyMap<string, string> {
-  const renamed = new Map<string, string>();
+  const heirs = new Map<string, Set<string>>();
+  const ancestors = new Map<string, Set<string>>();
   for (const way of now.values()) {
     const former = old.get(way.target);
     if (former === undefined || way.kind !== 'cluster IP' || former.kind !== 'cluster IP') continue;
     const [from, to] = [serviceOf(former), serviceOf(way)];
-    if (!newServices.has(from) && !oldServices.has(to)) renamed.set(from, to);
+    if (newServices.has(from) || oldServices.has(to)) continue;
+    heirs.set(from, (heirs.get(from) ?? new Set()).add(to));
+    ancestors.set(to, (ancestors.get(to) ?? new Set()).add(from));
+  }
+  const renamed = new Map<string, string>();
+  for (const [from, [to = '', ...others]] of heirs) {
+    if (others.length === 0 && ancestors.get(to)?.size === 1) renamed.set(from, to);
   }
   return renamed;
 }
@@ -147,9 +166,11 @@ function changeOf(
   status: ServiceChange['status'],
   renamedFrom: string | undefined,
   { added, removed, pairs }: Draft,
-  localhost: boolean,
+  toldOfNode: ReadonlySet<Family>,
 ): ServiceChange | undefined {
-  const effects = mergedEffects(pairs.flatMap(({ before, after }) => effectsOf(before, after, localhost)));
+  const effects = mergedEffects(
+    pairs.flatMap(({ before, after }) => effectsOf(before, after, !toldOfNode.has(after.plan.family))),
+  );
   if (effects.length === 0 && added.length === 0 && removed.length === 0) return undefined;
   const settings = new Map<string, SettingChange>();
   for (const { before, after } of pairs) {
