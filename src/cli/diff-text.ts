@@ -51,7 +51,7 @@ function viewLines(view: DiffView, terminal: Terminal | undefined): readonly str
     ...diff.services.flatMap((service) => ['', ...serviceLines(service, width, paint)]),
     ...diff.rules.flatMap(({ service, diff: text }) => [
       '',
-      paint('bold', `Rules of ${service === '' ? 'the node' : service}`),
+      paint('bold', `Rules of ${service === '' ? 'the node' : printable(service)}`),
       ...text
         .split('\n')
         .slice(0, -1)
