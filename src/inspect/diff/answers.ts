@@ -3,7 +3,7 @@ import type { Endpoint } from '../../plan/endpoints.js';
 import type { Answer, Reaches, SeenSource } from '../traffic.js';
 
 /** What an answer changes in. */
-export type Aspect = 'verdict' | 'endpoints' | 'masquerade' | 'affinity' | 'source-ranges';
+type Aspect = 'verdict' | 'endpoints' | 'masquerade' | 'affinity' | 'source-ranges';
 
 /** What changes for a sender. */
 export interface AnswerChange {

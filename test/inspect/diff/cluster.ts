@@ -39,12 +39,12 @@ export interface SideSettings {
 const text = readFileSync('test/inspect/diff/base.yaml', 'utf8');
 
 /** A new copy of the base. */
-export function baseObjects(): Objects {
+function baseObjects(): Objects {
   const { objects } = readObjects([{ name: 'base.yaml', text }]);
   return new Map(objects.map(({ object }) => [`${object.kind} ${(object.metadata as Loose).name}`, object]));
 }
 
-export function sideOf(objects: Iterable<RawObject>, settings: SideSettings): DiffSide {
+function sideOf(objects: Iterable<RawObject>, settings: SideSettings): DiffSide {
   const { state, diagnostics } = loadCluster([...objects].map((object) => ({ object })));
   if (hasErrors(diagnostics)) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
   return sideOfState(state, configOf(settings), settings);
