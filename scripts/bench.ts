@@ -18,6 +18,7 @@ import {
   compile,
   createCompiler,
   DEFAULT_CONFIG,
+  diffTraffic,
   indexPods,
   loadCluster,
   located,
@@ -134,6 +135,17 @@ try {
     );
     const [node] = state.nodes.values();
     if (node === undefined) throw new Error('the cluster has no node');
+    const changed = loadCluster(located(raw)).state;
+    applyWatchEvent(changed, 'MODIFIED', bigSlice(0, ENDPOINTS, 1));
+    for (const mode of PROXY_MODES) {
+      const side = (cluster: typeof state) => ({ state: cluster, node, mode, config: DEFAULT_CONFIG });
+      await measure(
+        `diff of one slice, ${mode}`,
+        services,
+        () => diffTraffic(side(state), side(changed)),
+        full ? '5 s' : undefined,
+      );
+    }
     for (const mode of PROXY_MODES) {
       const compiler = createCompiler({ node, family: 'ipv4', mode, config: DEFAULT_CONFIG });
       compiler(state);
@@ -171,6 +183,7 @@ try {
       ['compile', '--mode', 'iptables', '-f', json],
       full ? '2 s, 800 MiB' : '',
     );
+    measureProcess('CLI, diff of JSON', services, ['diff', json, json], full ? '5 s' : '');
     measureProcess('CLI, YAML to rules', services, ['compile', '--mode', 'iptables', '-f', yaml], full ? '4 s' : '');
   }
   measureProcess('CLI, --version', 0, ['--version'], '120 ms');

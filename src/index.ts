@@ -138,6 +138,16 @@ export {
 } from './backends/xtables/text.js';
 export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
 export { type Asked, askTrace, type TraceAnswer, type TraceRequest } from './inspect/ask.js';
+export {
+  type CommonEffect,
+  type DiffOptions,
+  type DiffSide,
+  diffTraffic,
+  type ModeChange,
+  type TrafficDiff,
+} from './inspect/diff/diff.js';
+export type { RulesDiff } from './inspect/diff/rules.js';
+export type { Effect, ServiceChange, SettingChange, WayChange } from './inspect/diff/services.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export type { Destination, Sender, Surroundings } from './inspect/ends.js';
@@ -155,6 +165,18 @@ export {
 export { indexPods, type PodIndex } from './inspect/pods.js';
 export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';
 export { type FateShare, type Trace, type TraceQuestion, tracePacket } from './inspect/trace.js';
+export {
+  type Answer,
+  answerOf,
+  type Reaches,
+  SENDERS,
+  type SeenSource,
+  type SenderKind,
+  type TrafficModel,
+  trafficModel,
+  type WayIn,
+  type WayKind,
+} from './inspect/traffic.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

@@ -7,6 +7,13 @@ import { nodeFacts } from '../plan/node.js';
 import type { NodePlan } from '../plan/plan.js';
 import { type FactsByMode, JUDGED_DIFFERENCES, type ModeDifference } from './modes.js';
 
+/** A difference between modes and whom it concerns. */
+export interface ConcernedDifference {
+  readonly difference: ModeDifference;
+  /** `Service namespace/name`, bytewise; undefined where it is the node as a whole. */
+  readonly objects: readonly string[] | undefined;
+}
+
 /**
  * One note for each difference that matters: what the mode of the plans does, and what the others do. Its `topic` is
  * the difference's code, its `objects` are the Services concerned; without any it is the node as a whole.
@@ -15,12 +22,25 @@ import { type FactsByMode, JUDGED_DIFFERENCES, type ModeDifference } from './mod
 export function modeNotes(plans: readonly NodePlan[], node: Node, config: ProxyConfig): readonly Diagnostic[] {
   const [first] = plans;
   if (first === undefined) return [];
+  return concernedDifferences(plans, node, config).map(({ difference, objects }) =>
+    diagnostic('mode-difference', sentences(difference, first.mode), { topic: difference.code, objects }),
+  );
+}
+
+/**
+ * The differences between modes that matter for a node and its Services, in the order of the table.
+ * @param plans of the node, one a family, all of one mode
+ */
+export function concernedDifferences(
+  plans: readonly NodePlan[],
+  node: Node,
+  config: ProxyConfig,
+): readonly ConcernedDifference[] {
   const subjects = plans.map((plan) => ({ plan, facts: factsByMode(node, plan, config) }));
-  return JUDGED_DIFFERENCES.flatMap((difference) => {
-    const note = (objects?: readonly string[]): Diagnostic =>
-      diagnostic('mode-difference', sentences(difference, first.mode), { topic: difference.code, objects });
+  return JUDGED_DIFFERENCES.flatMap((difference): readonly ConcernedDifference[] => {
     if (difference.scope === 'node') {
-      return subjects.some(({ plan, facts }) => difference.concerns(plan, facts)) ? note() : [];
+      const concerned = subjects.some(({ plan, facts }) => difference.concerns(plan, facts));
+      return concerned ? [{ difference, objects: undefined }] : [];
     }
     const services = new Set<string>();
     for (const { plan, facts } of subjects) {
@@ -28,7 +48,7 @@ export function modeNotes(plans: readonly NodePlan[], node: Node, config: ProxyC
         if (difference.concerns(port, facts)) services.add(`Service ${port.namespace}/${port.service}`);
       }
     }
-    return services.size === 0 ? [] : note([...services].sort(compareBytes));
+    return services.size === 0 ? [] : [{ difference, objects: [...services].sort(compareBytes) }];
   });
 }
 

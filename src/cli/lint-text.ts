@@ -5,14 +5,12 @@ import { LINT_CHECKS, type LintResult } from '../inspect/lint/lint.js';
 import { type Diagnostic, printPath } from '../kube/diagnostics.js';
 import type { Terminal } from './io.js';
 import { diagnosticJson, printable } from './report.js';
+import { LEAST_WIDTH, textOf, wrap } from './wrap.js';
 
 /** Paints a text; widths are counted before. */
 type Paint = (style: 'bold' | 'dim' | 'yellow' | 'cyan', text: string) => string;
 
 const COLORS = { warning: 'yellow', note: 'cyan' } as const;
-
-/** Texts are not broken narrower than this: nobody can read a column of two words. */
-const LEAST_WIDTH = 40;
 
 /** How many of the other objects of a finding are shown with their places. */
 const MOST_OTHERS = 4;
@@ -134,28 +132,6 @@ export function explanationText(check: Check, terminal: Terminal | undefined): s
     ...wrap(`Reason: ${reason}`, '', terminal?.width),
     ...wrap(`Way out: ${wayOut}`, '', terminal?.width),
   ]);
-}
-
-/** Breaks a text at blanks; without a width it stays one line, and words longer than the width stay whole. */
-function wrap(text: string, indent: string, width: number | undefined): readonly string[] {
-  if (text === '') return [];
-  if (width === undefined) return [indent + text];
-  const room = Math.max(width - indent.length, LEAST_WIDTH);
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > room) {
-      lines.push(indent + line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, indent + line];
-}
-
-function textOf(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join('');
 }
 
 function painter(terminal: Terminal | undefined): Paint {

@@ -14,8 +14,12 @@ export function addObjectOptions(
     '-f, --filename <FILE...>',
     'a file, a folder of .yaml, .yml and .json files, or - for standard input',
   );
+  return addReadingOptions(command.addOption(files.makeOptionMandatory(needed)), namespace);
+}
+
+/** Those of them that say how to read, for a command that takes its files as arguments. */
+export function addReadingOptions(command: Command, namespace: string): Command {
   return command
-    .addOption(files.makeOptionMandatory(needed))
     .option('-R, --recursive', 'read folders inside folders too', false)
     .option('-n, --namespace <NAME>', namespace)
     .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)

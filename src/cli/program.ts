@@ -4,6 +4,7 @@ import type { PartName } from '../backends/backend.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
 import { addClusterOptions } from './cluster-options.js';
+import { addDiff } from './diff-command.js';
 import { addDns } from './dns-command.js';
 import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
@@ -71,6 +72,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
     })
     .exitOverride();
   addCompile(program, io, exit);
+  addDiff(program, io, exit);
   addDns(program, io, exit);
   addEnv(program, io, exit);
   addLint(program, io, exit);
