@@ -176,7 +176,7 @@ function modeChanges(before: DiffSide, after: DiffSide, old: Side, now: Side): r
   return MODE_DIFFERENCES.flatMap((difference) => {
     const { code, title, modes } = difference;
     const [was, is] = [modes[before.mode], modes[after.mode]];
-    const subjects = concerned.filter((each) => each.difference === difference);
+    const subjects = concerned.filter((each) => each.difference.code === code);
     if (was === is || subjects.length === 0 || TOLD_BY_TRAFFIC.has(code)) return [];
     const objects = new Set(subjects.flatMap((each) => each.objects ?? []));
     const services = Array.from(objects, (object) => object.replace(/^Service /, '')).sort(compareBytes);
