@@ -1,0 +1,6 @@
+import type { VerifyFinding } from './finding.js';
+import type { FamilyInput } from './verify.js';
+
+export function verifyNftablesFamily(_input: FamilyInput): readonly VerifyFinding[] {
+  return [];
+}
