@@ -9,7 +9,6 @@ import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import {
-  bagMinus,
   type Container,
   type Contents,
   compareContainers,
