@@ -7,7 +7,7 @@ import type { Terminal } from './io.js';
 import { diagnosticJson, printable } from './report.js';
 
 /** Paints a text; widths are counted before. */
-type Paint = (style: 'bold' | 'dim' | 'yellow' | 'cyan', text: string) => string;
+export type Paint = (style: 'bold' | 'dim' | 'red' | 'yellow' | 'cyan', text: string) => string;
 
 const COLORS = { warning: 'yellow', note: 'cyan' } as const;
 
@@ -137,7 +137,7 @@ export function explanationText(check: Check, terminal: Terminal | undefined): s
 }
 
 /** Breaks a text at blanks; without a width it stays one line, and words longer than the width stay whole. */
-function wrap(text: string, indent: string, width: number | undefined): readonly string[] {
+export function wrap(text: string, indent: string, width: number | undefined): readonly string[] {
   if (text === '') return [];
   if (width === undefined) return [indent + text];
   const room = Math.max(width - indent.length, LEAST_WIDTH);
@@ -154,11 +154,13 @@ function wrap(text: string, indent: string, width: number | undefined): readonly
   return [...lines, indent + line];
 }
 
-function textOf(lines: readonly string[]): string {
+/** Lines as one text. */
+export function textOf(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function painter(terminal: Terminal | undefined): Paint {
+/** Paints where the terminal wants colours, else leaves texts as they are. */
+export function painter(terminal: Terminal | undefined): Paint {
   if (terminal?.color !== true) return (_style, text) => text;
   return (style, text) => styleText(style, text, { validateStream: false });
 }

@@ -10,6 +10,7 @@ import { type Io, OutputError } from './io.js';
 import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
+import { addVerify } from './verify-command.js';
 import { version } from './version.js';
 
 /**
@@ -72,6 +73,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   addDns(program, io, exit);
   addEnv(program, io, exit);
   addLint(program, io, exit);
+  addVerify(program, io, exit);
   return program;
 }
 
