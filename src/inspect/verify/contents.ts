@@ -49,6 +49,8 @@ export function sameContainer(a: Container, b: Container): boolean {
 export function compareContainers(should: Container | undefined, is: Container | undefined): readonly Difference[] {
   if (should === undefined)
     return is === undefined ? [] : [{ kind: 'surplus', container: is, should: undefined, is: undefined }];
+  // Where nothing should be, nothing is missed.
+  if (is === undefined && should.kind === 'chain' && should.items.length === 0) return [];
   if (is === undefined) return [{ kind: 'absent', container: should, should: undefined, is: undefined }];
   const settings: Difference[] =
     should.settings === is.settings
@@ -88,8 +90,10 @@ function pairUp(container: Container, missing: readonly Item[], extra: readonly 
   return result;
 }
 
-/** Whether one rule may have been made from the other: half of their words are the same, the key of an entry is. */
+/** Whether one rule may have been made from the other: it leads to the same chain, or half of the words are the same. */
 function areAlike(a: Item, b: Item): boolean {
+  const target = / ?-j \S+$/.exec(a.text)?.[0].trim();
+  if (target !== undefined && b.text.endsWith(target)) return true;
   const words = a.text.split(' ');
   const others = new Set(b.text.split(' '));
   const common = words.filter((word) => others.has(word)).length;
@@ -97,7 +101,7 @@ function areAlike(a: Item, b: Item): boolean {
 }
 
 /** The items of one list that are not in the other, each as often as it is there more often. */
-export function bagMinus(items: readonly Item[], others: readonly Item[]): readonly Item[] {
+function bagMinus(items: readonly Item[], others: readonly Item[]): readonly Item[] {
   const counts = new Map<string, number>();
   for (const { text } of others) counts.set(text, (counts.get(text) ?? 0) + 1);
   return items.filter(({ text }) => {

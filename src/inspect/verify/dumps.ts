@@ -10,7 +10,9 @@ import { readXtables, type XtablesText, xtablesChains } from '../../backends/xta
 import type { ProxyMode } from '../../kube/config.js';
 import { type Diagnostic, diagnostic } from '../../kube/diagnostics.js';
 import type { SourceText } from '../../kube/objects.js';
+import type { ClusterState } from '../../kube/state.js';
 import type { Family } from '../../net/family.js';
+import type { NodePlan } from '../../plan/plan.js';
 
 /** A text that a program printed on a node. */
 export interface DumpText extends SourceText {
@@ -26,6 +28,13 @@ export type ReadDump = { readonly file: string } & (
   | { readonly kind: 'addresses'; readonly addresses: readonly InterfaceAddress[] }
   | { readonly kind: 'nft'; readonly ruleSet: NftRuleSet }
 );
+
+/** Everything that one family of one mode is compared with. */
+export interface FamilyInput {
+  readonly plan: NodePlan;
+  readonly state: ClusterState;
+  readonly dumps: readonly ReadDump[];
+}
 
 /** Reads all dumps. What cannot be read, or is no dump of a node, is an error (`unreadable-rules`). */
 export function readDumps(texts: readonly DumpText[]): {

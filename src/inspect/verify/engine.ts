@@ -125,7 +125,7 @@ export function compareNode(adapter: Adapter): Comparison {
     }
     if (differs) differing.add(plan);
     else if (voids.length > 0) onlyVoid.set(plan, voids);
-    if (differs || voids.length > 0) consumed.set(plan, taken);
+    consumed.set(plan, taken);
   }
   const flushed = flushedContainers(voided, onlyVoid, fixedDifferences);
   for (const [plan, names] of onlyVoid) if (names.some((name) => !flushed.has(name))) differing.add(plan);

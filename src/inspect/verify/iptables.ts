@@ -193,7 +193,13 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
   }
   const isOpen = cluster.length > 0 || local.length > 0 || chain(chains.ext) !== undefined;
   const internal = outcomeOf(scope, 'KUBE-SERVICES', chains) ?? (isOpen ? plan.internal : 'reject');
-  const external = outcomeOfChain(chain(chains.ext), chains) ?? refusalIn(scope, 'KUBE-EXTERNAL-SERVICES') ?? internal;
+  const external =
+    outcomeOfChain(
+      chain(chains.ext)?.filter(({ text }) => text.startsWith('-j ')),
+      chains,
+    ) ??
+    refusalIn(scope, 'KUBE-EXTERNAL-SERVICES') ??
+    internal;
   const hasEndpoints = isOpen || internal === 'drop';
   return withEndpoints(plan, cluster, local, { ...affinity, hasEndpoints, internal, external });
 }

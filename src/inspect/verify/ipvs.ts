@@ -20,7 +20,7 @@ import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, withEndpoints } from './endpoints.js';
+import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
 import type { Adapter, Classified } from './engine.js';
 import { writtenContents } from './xtables-contents.js';
 
@@ -99,13 +99,13 @@ export function interfaceContainer(addresses: readonly InterfaceAddress[], famil
 }
 
 /** What a node keeps besides: real servers without weight that are no endpoints any more. */
-export interface Drained {
+interface Drained {
   readonly observed: Contents;
   readonly draining: ReadonlyMap<ServicePortPlan, readonly string[]>;
 }
 
 /** Takes away real servers of weight 0 that are no endpoints: kube-proxy waits for their last connection. */
-export function withoutDraining(
+function withoutDraining(
   observed: Contents,
   wanted: (name: string) => readonly [ServicePortPlan, Container] | undefined,
 ): Drained {
@@ -324,32 +324,34 @@ function ruleOwner({ spec }: Item, owners: ReadonlyMap<string, ServicePortPlan>)
 /** The plan by which the virtual servers of a service port may have been made. */
 function infer(plan: ServicePortPlan, scope: Contents, parts: IpvsParts): ServicePortPlan {
   if (!parts.servers) return plan;
-  let cluster: readonly Endpoint[] | undefined;
-  let local: readonly Endpoint[] | undefined;
+  const lists: { readonly usesLocal: boolean; readonly endpoints: readonly Endpoint[] }[] = [];
   let seconds: number | undefined | 'unknown' = 'unknown';
   for (const { kind, name, items, settings } of scope.values()) {
     if (kind !== 'virtual server') continue;
     const isInternal = serverAddress(name) === plan.clusterIP;
     const usesLocal =
       (isInternal ? plan.internalPolicyLocal : plan.externalPolicyLocal) && plan.localEndpoints.length > 0;
-    const found = items.flatMap(({ text }) => endpointOf(text.replace(/ .*$/, ''), plan) ?? []);
-    if (usesLocal) local ??= found;
-    else cluster ??= found;
+    lists.push({ usesLocal, endpoints: items.flatMap(({ text }) => endpointOf(text.replace(/ .*$/, ''), plan) ?? []) });
     const [, persistence] = / -p (\d+)/.exec(settings) ?? [];
     seconds = persistence === undefined ? undefined : Number(persistence);
   }
+  const cluster = common(lists.filter(({ usesLocal }) => !usesLocal)) ?? plan.clusterEndpoints;
+  const local = common(lists.filter(({ usesLocal }) => usesLocal)) ?? plan.localEndpoints;
   const affinitySeconds = seconds === 'unknown' ? plan.affinitySeconds : seconds;
-  const endpoints = plan.endpoints.filter((each) => {
-    const lost = [cluster ?? plan.clusterEndpoints, local ?? plan.localEndpoints];
-    const isThere = lost.some((list) => list.some(({ text }) => text === each.text));
-    const wasWanted = plan.reachableEndpoints.includes(each);
-    // A node that does not know an endpoint does not know it for hairpin traffic either.
-    return isThere || !wasWanted || inLoopBack(each, plan, scope);
-  });
-  return withEndpoints(plan, cluster ?? plan.clusterEndpoints, local ?? plan.localEndpoints, {
-    affinitySeconds,
-    endpoints,
-  });
+  const isLost = (each: Endpoint) =>
+    endpointsMinus(plan.clusterEndpoints, cluster).includes(each) ||
+    endpointsMinus(plan.localEndpoints, local).includes(each);
+  // A node that does not know an endpoint does not know it for hairpin traffic either.
+  const endpoints = plan.endpoints.filter((each) => !isLost(each) || inLoopBack(each, plan, scope));
+  return withEndpoints(plan, cluster, local, { affinitySeconds, endpoints });
+}
+
+/** The endpoints of all virtual servers, where they are the same. */
+function common(lists: readonly { readonly endpoints: readonly Endpoint[] }[]): readonly Endpoint[] | undefined {
+  const [first, ...others] = lists.map(({ endpoints }) => endpoints);
+  if (first === undefined) return undefined;
+  const same = others.every((each) => each.length === first.length && endpointsMinus(each, first).length === 0);
+  return same ? first : undefined;
 }
 
 function inLoopBack({ source, port }: Endpoint, plan: ServicePortPlan, scope: Contents): boolean {

@@ -18,7 +18,7 @@ import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, withEndpoints } from './endpoints.js';
+import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
 import type { Adapter, Classified, StaleGroup } from './engine.js';
 import { sharesText } from './shares.js';
 
@@ -183,6 +183,9 @@ function createOwners(
         const used = item !== undefined || index().named.has(own);
         return { key: `service ${text}`, label: `${own} (of ${text.replace(/ \S+$/, '')})`, used };
       }
+      // Addresses and connections in sets are known by the chains of the same Service.
+      const former = item === undefined ? undefined : index().formers.get(item.text);
+      if (former !== undefined) return { key: `service ${former}`, label: `an element of ${former}`, used: true };
       if (said !== undefined && item !== undefined) {
         return { key: `service ${said}`, label: `an element of ${said}`, used: true };
       }
@@ -219,7 +222,21 @@ function makeIndex(plans: readonly ServicePortPlan[], observed: Contents) {
   for (const { items } of observed.values()) {
     for (const { text } of items) for (const [, name] of text.matchAll(/(?:goto |@)([^\s,}]+)/g)) named.add(name ?? '');
   }
-  return { byName, byAddress, named };
+  const formers = new Map<string, string>();
+  for (const { name, items } of observed.values()) {
+    const own = ownerOf(name.replace('chain ', ''));
+    for (const { text } of items) {
+      const [, address, target = ''] = /^(\S+) \. \S+ \. \d+ : goto (\S+)$/.exec(text) ?? [];
+      const former = address === undefined ? undefined : ownerText(target);
+      if (address !== undefined && former !== undefined) formers.set(address, former);
+      if (own === undefined) continue;
+      const protocol = lowerProtocol(own.protocol);
+      for (const [, ip, port] of text.matchAll(/ : ([0-9a-f.:]+) \. (\d+)/g)) {
+        formers.set(`${ip} . ${ip} . ${protocol} . ${port}`, ownerText(name.replace('chain ', '')) ?? '');
+      }
+    }
+  }
+  return { byName, byAddress, named, formers };
 }
 
 /** The plan by which the chains of a service port may have been written. */
@@ -242,6 +259,11 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
   if (same(cluster, plan.clusterEndpoints) && same(local, plan.localEndpoints)) {
     return withEndpoints(plan, cluster, local, affinity);
   }
+  // A node that does not take an endpoint for its own does not know it for hairpin traffic either.
+  const asKnown = (each: Endpoint): Endpoint =>
+    each.local && !inHairpin(each, plan, scope) ? { ...each, local: false } : each;
+  const lost = new Set(endpointsMinus(plan.localEndpoints, local).map(({ text }) => text));
+  const known = cluster.map((each) => (lost.has(each.text) ? asKnown(each) : each));
   const outside = scope.get(`chain ${names.external}`);
   const isOpen = cluster.length > 0 || local.length > 0 || outside !== undefined;
   const protocol = lowerProtocol(plan.protocol);
@@ -258,7 +280,12 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     refused ??
     (last.startsWith('goto local-') ? 'local' : last.startsWith('goto service-') ? 'cluster' : plan.external);
   const hasEndpoints = isOpen || internal === 'drop';
-  return withEndpoints(plan, cluster, local, { ...affinity, hasEndpoints, internal, external });
+  return withEndpoints(plan, known, local, { ...affinity, hasEndpoints, internal, external });
+}
+
+function inHairpin({ source, port }: Endpoint, plan: ServicePortPlan, scope: Contents): boolean {
+  const entry = `${source.address} . ${source.address} . ${lowerProtocol(plan.protocol)} . ${port}`;
+  return scope.get('set hairpin-connections')?.items.some(({ text }) => text === entry) === true;
 }
 
 /** What a verdict of a map means. */

@@ -4,11 +4,11 @@ import type { RuleSpec } from '../../backends/xtables/rule.js';
 import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Contents } from './contents.js';
+import type { FamilyInput } from './dumps.js';
 import { findingsOf } from './engine.js';
 import type { VerifyFinding } from './finding.js';
 import { iptablesAdapter } from './iptables.js';
-import { nothingThere } from './nothing.js';
-import { type FamilyInput, otherMode } from './verify.js';
+import { nothingThere, otherMode } from './node-findings.js';
 import { targetOf, verifyJumps, xtablesContents } from './xtables-contents.js';
 
 /** Compares the dump of one family. */
@@ -126,7 +126,7 @@ function guessNodePorts(node: NodeFacts, own: Contents): readonly ConfigurationG
     match.kind === 'destination' && !match.not && !all ? [match.cidr.text.replace(/\/\d+$/, '')] : [],
   );
   const { nodePortAddresses: ours } = node;
-  const localhostNodePorts = own.get('filter KUBE-FIREWALL')?.items.length !== 0 && node.family === 'ipv4';
+  const localhostNodePorts = (own.get('filter KUBE-FIREWALL')?.items.length ?? 0) > 0 && node.family === 'ipv4';
   if (ours.all === all && [...ours.local].sort().join() === [...local].sort().join()) return [];
   const text = (isAll: boolean, addresses: readonly string[]) =>
     isAll ? 'every address' : addresses.join(', ') || 'none';

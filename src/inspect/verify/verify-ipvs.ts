@@ -4,11 +4,11 @@ import { cidrContains, parseIp } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Container, Contents } from './contents.js';
+import type { FamilyInput } from './dumps.js';
 import { findingsOf } from './engine.js';
 import type { VerifyFinding } from './finding.js';
 import { interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
-import { nothingThere } from './nothing.js';
-import { type FamilyInput, otherMode } from './verify.js';
+import { nothingThere, otherMode } from './node-findings.js';
 import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
 import { verifyJumps, xtablesContents } from './xtables-contents.js';
 

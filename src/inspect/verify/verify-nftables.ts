@@ -4,11 +4,11 @@ import { kubeProxyTables } from '../../backends/nftables/rule-set.js';
 import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Contents } from './contents.js';
+import type { FamilyInput } from './dumps.js';
 import { findingsOf } from './engine.js';
 import { VERIFY_CODES, type VerifyFinding } from './finding.js';
 import { expected, nftablesAdapter, tableContents } from './nftables.js';
-import { nothingThere } from './nothing.js';
-import { type FamilyInput, otherMode } from './verify.js';
+import { nothingThere, otherMode } from './node-findings.js';
 import { detectorGuess, markGuess } from './verify-iptables.js';
 import { xtablesContents } from './xtables-contents.js';
 

@@ -6,9 +6,10 @@ import { type Diagnostic, diagnostic, hasErrors } from '../../kube/diagnostics.j
 import type { ClusterState } from '../../kube/state.js';
 import { apiNameOf, FAMILIES, type Family } from '../../net/family.js';
 import { chooseNode, familiesOf } from '../../plan/choose-node.js';
-import { type NodePlan, planNode } from '../../plan/plan.js';
-import { type DumpText, modeOfDumps, type ReadDump, readDumps } from './dumps.js';
-import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+import { planNode } from '../../plan/plan.js';
+import { type DumpText, type FamilyInput, modeOfDumps, type ReadDump, readDumps } from './dumps.js';
+import type { VerifyFinding } from './finding.js';
+import { otherMode } from './node-findings.js';
 import { verifyIptablesFamily } from './verify-iptables.js';
 import { verifyIpvsFamily } from './verify-ipvs.js';
 import { verifyNftablesFamily } from './verify-nftables.js';
@@ -33,13 +34,6 @@ export interface VerifyResult {
   /** How many service ports of each family were compared. */
   readonly servicePorts: Readonly<Partial<Record<Family, number>>>;
   readonly diagnostics: readonly Diagnostic[];
-}
-
-/** Everything that one family of one mode is compared with. */
-export interface FamilyInput {
-  readonly plan: NodePlan;
-  readonly state: ClusterState;
-  readonly dumps: readonly ReadDump[];
 }
 
 const MODES: Readonly<Record<ProxyMode, (input: FamilyInput) => readonly VerifyFinding[]>> = {
@@ -150,19 +144,4 @@ function leftBehind(dumps: readonly ReadDump[], mode: ProxyMode): readonly Verif
       (family): VerifyFinding => otherMode(family === 'ip' ? 'ipv4' : 'ipv6', [`table ${family} kube-proxy`], mode),
     );
   });
-}
-
-/** One finding for everything that another mode left behind. */
-export function otherMode(family: Family, names: readonly string[], mode: ProxyMode): VerifyFinding {
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  return {
-    code: 'other-mode',
-    severity: VERIFY_CODES['other-mode'].severity,
-    servicePort: undefined,
-    protocol: undefined,
-    family,
-    message: `${names.slice(0, 3).join(', ')}${more} ${names.length === 1 ? 'is' : 'are'} not of mode ${mode}: another mode left ${names.length === 1 ? 'it' : 'them'} behind.`,
-    hint: 'kube-proxy cleans up after other modes when it starts; `kube-proxy --cleanup` removes everything.',
-    details: [],
-  };
 }

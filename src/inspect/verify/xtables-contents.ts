@@ -63,7 +63,7 @@ function itemsOf(rules: readonly XtablesRule[], file: string): readonly Item[] {
  * A rule without what kube-proxy may write or not: comments, which it leaves out in large clusters, and counting.
  * @returns undefined for a rule that only counts or comments
  */
-export function ruleItem(text: string, place: Item['place']): Item | undefined {
+function ruleItem(text: string, place: Item['place']): Item | undefined {
   const spec = parseRuleArguments(text);
   if (spec === undefined) return { text, shown: text.trim(), place };
   if (spec.target === undefined || onlyCounts(spec)) return undefined;
