@@ -1,5 +1,4 @@
 /** What a node holds and what it should hold, as lists of texts: chains with rules, sets with entries, servers. */
-import type { RuleSpec } from '../../backends/xtables/rule.js';
 import type { DumpPlace } from './finding.js';
 
 /** One rule, entry or setting. */
@@ -9,8 +8,8 @@ export interface Item {
   /** For people; undefined where `text` will do. */
   readonly shown?: string | undefined;
   readonly place: DumpPlace | undefined;
-  /** Of a rule of iptables. */
-  readonly spec?: RuleSpec | undefined;
+  /** Whether `shown` is a rule of iptables. Only its text is kept: there may be 300,000 of them. */
+  readonly isRule?: boolean;
 }
 
 /** What holds items: `nat KUBE-SERVICES`, `set KUBE-CLUSTER-IP`, `virtual server -t 10.96.0.1:443`. */

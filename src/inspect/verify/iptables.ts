@@ -15,7 +15,7 @@ import type { Container, Contents, Difference, Item } from './contents.js';
 import { endpointOf, withEndpoints } from './endpoints.js';
 import type { Adapter, Classified, StaleGroup } from './engine.js';
 import { sharesText } from './shares.js';
-import { chainContainer, commentOf, targetOf, writtenContents } from './xtables-contents.js';
+import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './xtables-contents.js';
 
 /** The adapter for one family of a node in iptables mode. */
 export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: Contents): Adapter {
@@ -149,11 +149,11 @@ function serviceNameIn(items: readonly Item[]): string | undefined {
   return undefined;
 }
 
-function destinationOf({ spec }: Item): { protocol: string; address: string | undefined; port: number | undefined } {
+function destinationOf(item: Item): { protocol: string; address: string | undefined; port: number | undefined } {
   let protocol = '';
   let address: string | undefined;
   let port: number | undefined;
-  for (const match of spec?.matches ?? []) {
+  for (const match of specOf(item)?.matches ?? []) {
     if (match.kind === 'protocol') protocol = match.protocol;
     if (match.kind === 'destination') address = match.cidr.text.replace(/\/\d+$/, '');
     if (match.kind === 'ports') port = match.destination?.first;
@@ -179,7 +179,7 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     if (items === undefined) return [];
     if (items.length === 0) return wanted;
     return items.flatMap((item) =>
-      recentOf(item.spec) === undefined ? (endpointBehind(targetOf(item) ?? '') ?? []) : [],
+      recentOf(specOf(item)) === undefined ? (endpointBehind(targetOf(item) ?? '') ?? []) : [],
     );
   };
   const cluster = onceEach(endpointsIn(chains.svc, plan.clusterEndpoints));
@@ -218,7 +218,7 @@ function affinityOf(
   plan: ServicePortPlan,
   endpoints: readonly Endpoint[],
 ): { readonly affinitySeconds: number | undefined } {
-  const seconds = new Set(items.flatMap(({ spec }) => recentOf(spec)?.seconds ?? []));
+  const seconds = new Set(items.flatMap((item) => recentOf(specOf(item))?.seconds ?? []));
   if (items.length === 0 || endpoints.length === 0 || seconds.size > 1)
     return { affinitySeconds: plan.affinitySeconds };
   return { affinitySeconds: [...seconds][0] };
@@ -230,7 +230,8 @@ function recentOf(spec: RuleSpec | undefined) {
 }
 
 /** `10.244.1.7:8080`: where a rule translates to. */
-function translationOf({ spec }: Item): string | undefined {
+function translationOf(item: Item): string | undefined {
+  const spec = specOf(item);
   if (spec?.target?.kind !== 'dnat') return undefined;
   const { address, family, port } = spec.target.to;
   return address === undefined || family === undefined || port === undefined
@@ -253,7 +254,8 @@ function outcomeOfChain(items: readonly Item[] | undefined, { svc, svl }: Chains
 }
 
 function refusalIn(scope: Contents, shared: string): Outcome | undefined {
-  for (const { spec } of scope.get(`filter ${shared}`)?.items ?? []) {
+  for (const item of scope.get(`filter ${shared}`)?.items ?? []) {
+    const spec = specOf(item);
     if (spec?.target?.kind === 'reject') return 'reject';
     if (spec?.target?.kind === 'drop') return 'drop';
   }
@@ -267,24 +269,24 @@ function classify(
   observed: Contents,
 ): Classified | undefined {
   const chain = container.name.replace('nat ', '');
-  if (kind !== 'changed' || plan === undefined || should?.spec === undefined || is?.spec === undefined) {
+  if (kind !== 'changed' || plan === undefined || should === undefined || is === undefined) {
     const isShare = /^KUBE-SV[CL]-/.test(chain) && [should, is].some((item) => randomOf(item) !== undefined);
     if (!isShare || kind === 'empty' || plan === undefined) return undefined;
     return uneven(observed.get(container.name)?.items ?? [], plan);
   }
-  if (chain.startsWith('KUBE-SEP-') && should.spec.target?.kind === 'dnat') {
+  if (chain.startsWith('KUBE-SEP-') && translationOf(should) !== undefined) {
     const [from, to] = [translationOf(should), translationOf(is)];
     if (from !== to)
       return { code: 'endpoint-changed', message: `endpoint ${from} leads to ${to ?? 'nowhere'} instead.` };
   }
-  const [wanted, found] = [recentOf(should.spec), recentOf(is.spec)];
+  const [wanted, found] = [recentOf(specOf(should)), recentOf(specOf(is))];
   if (wanted?.seconds !== found?.seconds) return { code: 'affinity' };
   if (randomOf(should) === randomOf(is)) return undefined;
   return uneven(observed.get(container.name)?.items ?? [], plan);
 }
 
 function randomOf(item: Item | undefined): number | undefined {
-  for (const match of item?.spec?.matches ?? []) if (match.kind === 'random' && !match.not) return match.threshold;
+  for (const match of specOf(item)?.matches ?? []) if (match.kind === 'random' && !match.not) return match.threshold;
   return undefined;
 }
 
@@ -296,7 +298,7 @@ function uneven(items: readonly Item[], plan: ServicePortPlan): Classified | und
   let left: readonly [bigint, bigint] = [1n, 1n];
   for (const item of items) {
     const target = targetOf(item);
-    if (target === undefined || !target.startsWith('KUBE-SEP-') || recentOf(item.spec) !== undefined) continue;
+    if (target === undefined || !target.startsWith('KUBE-SEP-') || recentOf(specOf(item)) !== undefined) continue;
     const threshold = randomOf(item);
     const part = threshold === undefined ? ([1n, 1n] as const) : chanceOf(threshold);
     const name = names.get(target) ?? target;

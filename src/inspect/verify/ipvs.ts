@@ -22,7 +22,7 @@ import type { ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
 import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
 import type { Adapter, Classified } from './engine.js';
-import { writtenContents } from './xtables-contents.js';
+import { specOf, writtenContents } from './xtables-contents.js';
 
 /** Which of the texts of a node are there to be compared. */
 export interface IpvsParts {
@@ -258,8 +258,8 @@ function foundSets(planned: SetContents, observed: Contents, family: Family): Se
       name !== 'filter KUBE-SOURCE-RANGES-FIREWALL'
     )
       continue;
-    for (const { spec } of items) {
-      for (const match of spec?.matches ?? []) if (match.kind === 'set') matched.add(match.name);
+    for (const item of items) {
+      for (const match of specOf(item)?.matches ?? []) if (match.kind === 'set') matched.add(match.name);
     }
   }
   const entries = SET_KEYS.map((key): [SetKey, readonly string[]] => {
@@ -312,8 +312,8 @@ function serverAddress(name: string): string {
 }
 
 /** The service port of a rule of KUBE-IPVS-OUT-FILTER. */
-function ruleOwner({ spec }: Item, owners: ReadonlyMap<string, ServicePortPlan>): ServicePortPlan | undefined {
-  for (const match of spec?.matches ?? []) {
+function ruleOwner(item: Item, owners: ReadonlyMap<string, ServicePortPlan>): ServicePortPlan | undefined {
+  for (const match of specOf(item)?.matches ?? []) {
     if (match.kind !== 'ipvs' || match.address === undefined) continue;
     const address = match.address.text.replace(/\/\d+$/, '');
     return owners.get(`${address},${match.protocol}:${match.port}`);

@@ -9,7 +9,7 @@ import { findingsOf } from './engine.js';
 import type { VerifyFinding } from './finding.js';
 import { iptablesAdapter } from './iptables.js';
 import { nothingThere, otherMode } from './node-findings.js';
-import { targetOf, verifyJumps, xtablesContents } from './xtables-contents.js';
+import { specOf, targetOf, verifyJumps, xtablesContents } from './xtables-contents.js';
 
 /** Compares the dump of one family. */
 export function verifyIptablesFamily({ plan, state, dumps }: FamilyInput): readonly VerifyFinding[] {
@@ -41,7 +41,8 @@ function guesses(node: NodeFacts, own: Contents): readonly ConfigurationGuess[] 
 
 /** The bit that KUBE-MARK-MASQ sets. */
 export function guessMark(node: NodeFacts, own: Contents): readonly ConfigurationGuess[] {
-  for (const { spec } of own.get('nat KUBE-MARK-MASQ')?.items ?? []) {
+  for (const item of own.get('nat KUBE-MARK-MASQ')?.items ?? []) {
+    const spec = specOf(item);
     if (spec?.target?.kind !== 'mark') continue;
     const bit = Math.log2(spec.target.value);
     if (!Number.isInteger(bit) || bit === node.masqueradeBit) continue;
@@ -70,7 +71,8 @@ function guessDetector(node: NodeFacts, own: Contents): readonly ConfigurationGu
   for (const { name, items } of own.values()) {
     if (!/^nat KUBE-SV[CL]-/.test(name)) continue;
     const rule = items.find((item) => targetOf(item) === 'KUBE-MARK-MASQ');
-    const detector = rule?.spec === undefined ? undefined : detectorOf(rule.spec);
+    const spec = specOf(rule);
+    const detector = spec === undefined ? undefined : detectorOf(spec);
     const key = JSON.stringify(detector ?? null);
     counts.set(key, { detector, count: (counts.get(key)?.count ?? 0) + 1 });
   }
@@ -120,7 +122,7 @@ function detectorOf({ matches }: RuleSpec): LocalDetector | 'all' {
 function guessNodePorts(node: NodeFacts, own: Contents): readonly ConfigurationGuess[] {
   const jumps = own.get('nat KUBE-SERVICES')?.items.filter((item) => targetOf(item) === 'KUBE-NODEPORTS') ?? [];
   if (jumps.length === 0) return [];
-  const matches = jumps.flatMap((item) => item.spec?.matches ?? []);
+  const matches = jumps.flatMap((item) => specOf(item)?.matches ?? []);
   const all = matches.some(({ kind }) => kind === 'addrtype');
   const local = matches.flatMap((match) =>
     match.kind === 'destination' && !match.not && !all ? [match.cidr.text.replace(/\/\d+$/, '')] : [],

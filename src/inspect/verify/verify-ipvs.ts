@@ -10,7 +10,7 @@ import type { VerifyFinding } from './finding.js';
 import { interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
 import { nothingThere, otherMode } from './node-findings.js';
 import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
-import { verifyJumps, xtablesContents } from './xtables-contents.js';
+import { specOf, verifyJumps, xtablesContents } from './xtables-contents.js';
 
 /** Compares the dumps of one family, as many of them as there are. */
 export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly VerifyFinding[] {
@@ -66,10 +66,11 @@ function guesses(node: NodeFacts, observed: Contents): readonly ConfigurationGue
 
 /** How the rule for cluster IPs tells which traffic to masquerade. */
 function guessDetector(node: NodeFacts, observed: Contents): readonly ConfigurationGuess[] {
-  for (const { text, spec } of observed.get('nat KUBE-SERVICES')?.items ?? []) {
+  for (const item of observed.get('nat KUBE-SERVICES')?.items ?? []) {
+    const { text } = item;
     if (!/--match-set KUBE-(6-)?CLUSTER-IP /.test(text) || !text.endsWith('-j KUBE-MARK-MASQ')) continue;
     if (text.includes(' src,dst ')) return detectorGuess(node, undefined);
-    for (const match of spec?.matches ?? []) {
+    for (const match of specOf(item)?.matches ?? []) {
       if (match.kind === 'source' && match.not) return detectorGuess(node, { kind: 'cidr', cidr: match.cidr.text });
     }
     if (!text.includes('! -i')) return detectorGuess(node, 'all');

@@ -68,7 +68,7 @@ function ruleItem(text: string, place: Item['place']): Item | undefined {
   if (spec === undefined) return { text, shown: text.trim(), place };
   if (spec.target === undefined || onlyCounts(spec)) return undefined;
   const matches = spec.matches.filter(({ kind }) => kind !== 'nfacct' && kind !== 'comment');
-  return { text: normalRuleText({ matches, target: spec.target }), shown: text.trim(), place, spec };
+  return { text: normalRuleText({ matches, target: spec.target }), shown: text.trim(), place, isRule: true };
 }
 
 /** Where a node can count packets by name, node ports on 127.0.0.1 have a rule more for that. */
@@ -102,15 +102,20 @@ function chainItems(items: Map<string, Item[]>, name: string): Item[] {
   return made;
 }
 
+/** What a rule of iptables says; undefined for any other item. */
+export function specOf(item: Item | undefined): RuleSpec | undefined {
+  return item?.isRule === true && item.shown !== undefined ? parseRuleArguments(item.shown) : undefined;
+}
+
 /** The chain that a rule leads to. */
 export function targetOf(item: Item): string | undefined {
-  const target = item.spec?.target;
+  const target = specOf(item)?.target;
   return target?.kind === 'jump' || target?.kind === 'goto' ? target.chain : undefined;
 }
 
 /** The comment of a rule. */
 export function commentOf(item: Item): string | undefined {
-  for (const match of item.spec?.matches ?? []) if (match.kind === 'comment') return match.text;
+  for (const match of specOf(item)?.matches ?? []) if (match.kind === 'comment') return match.text;
   return undefined;
 }
 
