@@ -24,6 +24,7 @@ import {
   partText,
   readXtables,
   ruleOf,
+  verify,
 } from '../src/index.js';
 import { PROXY_MODES } from '../src/kube/config.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
@@ -129,6 +130,17 @@ try {
         lines.map((line) => (line.kind === 'rule' ? normalRuleText(ruleOf(line)) : '')),
       ),
     );
+    for (const mode of PROXY_MODES) {
+      const dumps = compile(state, { mode })
+        .parts.filter(({ part }) => part !== 'setup')
+        .map((part) => ({ name: part.name, text: partText(part) }));
+      await measure(
+        `verify, ${mode}`,
+        services,
+        () => verify({ state, config: DEFAULT_CONFIG, mode, dumps }),
+        full ? '5 s' : undefined,
+      );
+    }
     const [node] = state.nodes.values();
     if (node === undefined) throw new Error('the cluster has no node');
     for (const mode of PROXY_MODES) {

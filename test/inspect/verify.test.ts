@@ -269,11 +269,7 @@ const IPTABLES: readonly Damage[] = [
     ['rule-order shop/front:http'],
   ],
   ['KUBE-POSTROUTING changed', change('rules', /-A KUBE-POSTROUTING .* MASQUERADE.*\n/, ''), ['masquerade-missing']],
-  [
-    'everything flushed',
-    (texts) => ({ rules: (texts.rules ?? '').replace(/^-A .*\n/gm, '') }),
-    ['nothing-there'],
-  ],
+  ['everything flushed', (texts) => ({ rules: (texts.rules ?? '').replace(/^-A .*\n/gm, '') }), ['nothing-there']],
   [
     'rules of other programs',
     append('rules', 'nat', ':CNI-X - [0:0]\n-A CNI-X -j ACCEPT\n-A POSTROUTING -j CNI-X'),
