@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { normalRuleText } from '../../src/backends/xtables/normal-rule.js';
+import { parseRuleArguments } from '../../src/backends/xtables/parse-rule.js';
 import {
   loadCluster,
   type ProxyMode,
@@ -11,6 +13,7 @@ import {
   type VerifyFinding,
   verify,
 } from '../../src/index.js';
+import { quickRuleText } from '../../src/inspect/verify/quick-rule.js';
 import { dumpFolders } from '../support/dumps.js';
 import { config, found, nodeTexts, OBJECTS, OLD, type Texts } from './verify-cluster.js';
 
@@ -504,4 +507,20 @@ describe.each([
     expect(found(mode, texts).map(named)).toEqual(['stale']);
     expect(found(mode, texts, config(mode, 'ipvs:\n  excludeCIDRs: [10.7.0.0/16]\n'))).toEqual([]);
   });
+});
+
+it('rules of endpoints have their normal form also where they are not read word by word', () => {
+  let quick = 0;
+  const texts = dumpFolders('host').map((folder) => readFileSync(join(folder, 'iptables-save.nft.txt'), 'utf8'));
+  for (const text of [nodeTexts('iptables', OBJECTS, config('iptables')).rules ?? '', ...texts]) {
+    for (const [, args = ''] of text.matchAll(/^-A \S+(.*)$/gm)) {
+      const known = quickRuleText(args);
+      if (known === undefined) continue;
+      quick++;
+      const spec = parseRuleArguments(args);
+      const matches = spec?.matches.filter(({ kind }) => kind !== 'comment') ?? [];
+      expect(known).toBe(normalRuleText({ matches, target: spec?.target }));
+    }
+  }
+  expect(quick).toBeGreaterThan(50);
 });

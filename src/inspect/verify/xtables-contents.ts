@@ -9,6 +9,7 @@ import { type XtablesRule, type XtablesText, xtablesChains } from '../../backend
 import type { Family } from '../../net/family.js';
 import type { Container, Contents, Item } from './contents.js';
 import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+import { quickRuleText } from './quick-rule.js';
 
 /** The rules of a dump. */
 export interface XtablesContents {
@@ -64,6 +65,8 @@ function itemsOf(rules: readonly XtablesRule[], file: string): readonly Item[] {
  * @returns undefined for a rule that only counts or comments
  */
 function ruleItem(text: string, place: Item['place']): Item | undefined {
+  const quick = quickRuleText(text);
+  if (quick !== undefined) return { text: quick, shown: text.slice(1), place, isRule: true };
   const spec = parseRuleArguments(text);
   if (spec === undefined) return { text, shown: text.trim(), place };
   if (spec.target === undefined || onlyCounts(spec)) return undefined;
