@@ -2,12 +2,7 @@
 import type { InterfaceAddress } from '../../backends/ipvs/addresses-text.js';
 import { lowerServicePort } from '../../backends/ipvs/fragment.js';
 import { type IpSet, normalIpset, readIpset } from '../../backends/ipvs/ipset-text.js';
-import {
-  type NormalVirtualServer,
-  normalIpvs,
-  readIpvsadm,
-  type VirtualServer,
-} from '../../backends/ipvs/ipvsadm-text.js';
+import { type NormalVirtualServer, normalIpvs, type VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
 import { rulesText } from '../../backends/ipvs/rules.js';
 import { ipsetText, SETS, type SetContents, type SetKey, setContents, setName } from '../../backends/ipvs/sets.js';
 import type { ClusterState } from '../../kube/state.js';
@@ -202,9 +197,9 @@ function lowerContents(
     contents.set(name, { kind, name, ordered: false, settings: '', items, place: undefined });
   };
   if (parts.servers) {
-    const text = fragment.virtualServers.filter(({ service }) => holds(service)).map((each) => each.text);
-    const { services } = readIpvsadm({ name: 'ipvsadm', text: text.join('') }).table;
-    for (const server of serverContents(services, { ...node, ipvs: { ...node.ipvs, excludeCIDRs: [] } }, undefined)) {
+    for (const { service, text } of fragment.virtualServers) {
+      if (!holds(service)) continue;
+      const server = writtenServer(service, text);
       contents.set(server.name, server);
     }
   }
@@ -212,6 +207,14 @@ function lowerContents(
   if (parts.sets) for (const { set, entry } of entries) add('set', `set ${setName(set, node.family)}`, entry);
   if (parts.addresses) for (const address of fragment.addresses) add('interface', INTERFACE, address);
   return contents;
+}
+
+/** A virtual server of ours: its lines say what a dump says, in the same words. */
+function writtenServer(service: string, text: string): Container {
+  const [first = '', ...lines] = text.trimEnd().split('\n');
+  const settings = first.slice(`-A ${service} `.length);
+  const servers = lines.map((line) => line.slice(`-a ${service} -r `.length));
+  return serverContainer(service, { settings, servers }, undefined, () => undefined);
 }
 
 /** Sets without entries, the interface without addresses, and all rules, which depend on which sets have entries. */
