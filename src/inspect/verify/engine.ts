@@ -44,6 +44,9 @@ export interface Adapter {
   readonly draining?: ReadonlyMap<ServicePortPlan, readonly string[]>;
 }
 
+/** How many lowered plans an adapter keeps: each is needed a few times in a row, and all of them would be much. */
+export const MOST_LOWERED = 64;
+
 /** A kind of change and, where that is not enough, what happened. */
 export interface Classified {
   readonly code: VerifyCode;

@@ -13,7 +13,7 @@ import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
 import { endpointOf, withEndpoints } from './endpoints.js';
-import type { Adapter, Classified, StaleGroup } from './engine.js';
+import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
 import { sharesText } from './shares.js';
 import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './xtables-contents.js';
 
@@ -30,6 +30,7 @@ export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: C
       { table: 'filter', text: filterRules },
       { table: 'nat', text: natChains + natRules },
     ]);
+    if (lowered.size >= MOST_LOWERED) lowered.clear();
     lowered.set(each, contents);
     return contents;
   };

@@ -16,7 +16,7 @@ import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
 import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
-import type { Adapter, Classified } from './engine.js';
+import { type Adapter, type Classified, MOST_LOWERED } from './engine.js';
 import { specOf, writtenContents } from './xtables-contents.js';
 
 /** Which of the texts of a node are there to be compared. */
@@ -130,6 +130,7 @@ export function ipvsAdapter(plan: NodePlan, state: ClusterState, found: Contents
     const known = lowered.get(each);
     if (known !== undefined) return known;
     const contents = lowerContents(each, node, parts, (service) => holders.get(service) === idOf(each));
+    if (lowered.size >= MOST_LOWERED) lowered.clear();
     lowered.set(each, contents);
     return contents;
   };

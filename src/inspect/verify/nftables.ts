@@ -19,7 +19,7 @@ import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
 import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
-import type { Adapter, Classified, StaleGroup } from './engine.js';
+import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
 import { sharesText } from './shares.js';
 
 /** A table as contents. Comments do not count; elements of sets with timeouts are clients and left out. */
@@ -79,6 +79,7 @@ export function nftablesAdapter(plan: NodePlan, state: ClusterState, observed: C
     const known = lowered.get(each);
     if (known !== undefined) return known;
     const contents = lowerContents(each, node, contested);
+    if (lowered.size >= MOST_LOWERED) lowered.clear();
     lowered.set(each, contents);
     return contents;
   };
