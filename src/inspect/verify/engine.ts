@@ -316,9 +316,15 @@ function serviceFindings(
     ? [...endpointFindings(adapter, plan, inferred), ...affinityFindings(adapter, plan, inferred)]
     : [];
   const isMoved = explains && !sameEndpoints(plan, inferred);
+  const wanted = adapter.lower(plan);
   const rest = (explains ? residual : all).filter((difference) => {
     // Where endpoints are wrong so are their shares, and both are put right together.
     if (isMoved && adapter.classify(difference, plan)?.code === 'uneven') return false;
+    // What the inferred plan alone asks for, or alone does not know, comes of those endpoints, too.
+    const { container, is, should } = difference;
+    const isWanted = (text: string) => wanted.get(container.name)?.items.some((item) => item.text === text) === true;
+    if (isMoved && difference.kind === 'extra' && is !== undefined && isWanted(is.text)) return false;
+    if (isMoved && difference.kind === 'missing' && should !== undefined && !isWanted(should.text)) return false;
     // One entry of a set may be missed by all ports of a Service.
     if (difference.kind !== 'missing' || difference.container.kind === 'chain') return true;
     const key = `${difference.container.name} ${difference.should?.text}`;
