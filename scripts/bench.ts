@@ -29,6 +29,7 @@ import {
   readXtables,
   ruleOf,
   rulesOfParts,
+  verify,
 } from '../src/index.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
@@ -133,6 +134,17 @@ try {
         lines.map((line) => (line.kind === 'rule' ? normalRuleText(ruleOf(line)) : '')),
       ),
     );
+    for (const mode of PROXY_MODES) {
+      const dumps = compile(state, { mode })
+        .parts.filter(({ part }) => part !== 'setup')
+        .map((part) => ({ name: part.name, text: partText(part) }));
+      await measure(
+        `verify, ${mode}`,
+        services,
+        () => verify({ state, config: DEFAULT_CONFIG, mode, dumps }),
+        full ? '5 s' : undefined,
+      );
+    }
     const [node] = state.nodes.values();
     if (node === undefined) throw new Error('the cluster has no node');
     const changed = loadCluster(located(raw)).state;

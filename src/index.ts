@@ -177,6 +177,16 @@ export {
   type WayIn,
   type WayKind,
 } from './inspect/traffic.js';
+export type { DumpText } from './inspect/verify/dumps.js';
+export {
+  type DumpPlace,
+  VERIFY_CODES,
+  type VerifyCode,
+  type VerifyDetail,
+  type VerifyFinding,
+  type VerifySeverity,
+} from './inspect/verify/finding.js';
+export { type VerifyInput, type VerifyResult, verify } from './inspect/verify/verify.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { BACKENDS } from '../src/backends/compile.js';
-import { DIAGNOSTIC_CODES, LINT_CHECKS, MODE_DIFFERENCES } from '../src/index.js';
+import { DIAGNOSTIC_CODES, LINT_CHECKS, MODE_DIFFERENCES, VERIFY_CODES } from '../src/index.js';
 
 it('docs/diagnostics.md lists every code as it is', () => {
   const rows = Object.entries(DIAGNOSTIC_CODES).map(
@@ -71,4 +71,12 @@ it('docs/lint.md lists every check as it is', () => {
     .split('\n')
     .filter((line) => /^\| `[a-z]/.test(line));
   expect(listed).toEqual(rows);
+});
+
+it('docs/verify.md lists every code as it is', () => {
+  const rows = Object.entries(VERIFY_CODES).map(
+    ([code, { severity, meaning }]) => `| \`${code}\` | ${severity} | ${meaning} |`,
+  );
+  const [, findings = ''] = readFileSync('docs/verify.md', 'utf8').split('\n## Findings\n');
+  expect(findings.split('\n').filter((line) => /^\| `[a-z]/.test(line))).toEqual(rows);
 });

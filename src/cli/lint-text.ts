@@ -8,7 +8,7 @@ import { diagnosticJson, printable } from './report.js';
 import { LEAST_WIDTH, textOf, wrap } from './wrap.js';
 
 /** Paints a text; widths are counted before. */
-type Paint = (style: 'bold' | 'dim' | 'yellow' | 'cyan', text: string) => string;
+export type Paint = (style: 'bold' | 'dim' | 'red' | 'yellow' | 'cyan', text: string) => string;
 
 const COLORS = { warning: 'yellow', note: 'cyan' } as const;
 
@@ -134,7 +134,8 @@ export function explanationText(check: Check, terminal: Terminal | undefined): s
   ]);
 }
 
-function painter(terminal: Terminal | undefined): Paint {
+/** Paints where the terminal wants colours, else leaves texts as they are. */
+export function painter(terminal: Terminal | undefined): Paint {
   if (terminal?.color !== true) return (_style, text) => text;
   return (style, text) => styleText(style, text, { validateStream: false });
 }

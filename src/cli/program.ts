@@ -13,6 +13,7 @@ import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
 import { addTrace } from './trace-command.js';
+import { addVerify } from './verify-command.js';
 import { version } from './version.js';
 
 /**
@@ -77,6 +78,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   addEnv(program, io, exit);
   addLint(program, io, exit);
   addTrace(program, io, exit);
+  addVerify(program, io, exit);
   return program;
 }
 

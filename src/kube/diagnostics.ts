@@ -175,6 +175,7 @@ export const DIAGNOSTIC_CODES = {
   'unknown-node': { severity: 'error', meaning: 'the chosen node is not among the Node objects' },
   'ignored-flags': { severity: 'note', meaning: 'flags of kube-proxy were given that no rule depends on' },
   'not-checked': { severity: 'note', meaning: 'lint lacks the objects that some checks compare with' },
+  'not-verified': { severity: 'note', meaning: 'verify has no dump of some part or family of the node' },
   'node-choice': { severity: 'note', meaning: 'how the node was chosen when nothing named it' },
 } as const satisfies Record<string, { severity: Severity; meaning: string }>;
 

@@ -7,7 +7,7 @@ import { chainLines, forwardRules, masqueradeRules } from '../xtables/emit.js';
 import { type Fragment, type FragmentContext, lowerServicePort } from './fragment.js';
 
 /** Above this number of endpoints kube-proxy leaves comments out, to keep its input small. */
-const LARGE_CLUSTER_ENDPOINTS = 1000;
+export const LARGE_CLUSTER_ENDPOINTS = 1000;
 
 const FILTER_CHAINS = [
   'KUBE-SERVICES',

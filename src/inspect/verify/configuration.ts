@@ -1,0 +1,64 @@
+/** What differs as a whole because the node was configured otherwise: one finding instead of one for each rule. */
+import type { NodeFacts } from '../../plan/node.js';
+import { type Adapter, type Comparison, compareNode } from './engine.js';
+import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+
+/** A way in which the node may be configured, told from its rules. */
+export interface ConfigurationGuess {
+  /** `the masquerade mark is 0x8000`. */
+  readonly is: string;
+  readonly should: string;
+  /** The configuration's field. */
+  readonly setting: string;
+  readonly node: NodeFacts;
+}
+
+/** The comparison that explains most, and a finding for each guess that it needs. */
+export interface Explained {
+  readonly adapter: Adapter;
+  readonly comparison: Comparison;
+  readonly findings: readonly VerifyFinding[];
+}
+
+/**
+ * Compares a node, and takes every guess about its configuration that leaves fewer differences.
+ * @param guess what the node's rules say of a configuration other than that of the facts
+ */
+export function compareConfigured(
+  node: NodeFacts,
+  create: (node: NodeFacts) => Adapter,
+  guess: (node: NodeFacts) => readonly ConfigurationGuess[],
+): Explained {
+  let adapter = create(node);
+  let comparison = compareNode(adapter);
+  const findings: VerifyFinding[] = [];
+  if (comparison.count === 0) return { adapter, comparison, findings };
+  for (let round = 0; round < 4; round++) {
+    let adopted = false;
+    for (const each of guess(adapter.node)) {
+      const other = create(each.node);
+      const compared = compareNode(other);
+      if (compared.count >= comparison.count) continue;
+      adapter = other;
+      comparison = compared;
+      findings.push(configurationFinding(each));
+      adopted = true;
+      break;
+    }
+    if (!adopted || comparison.count === 0) break;
+  }
+  return { adapter, comparison, findings };
+}
+
+function configurationFinding({ is, should, setting, node }: ConfigurationGuess): VerifyFinding {
+  return {
+    code: 'configuration',
+    severity: VERIFY_CODES.configuration.severity,
+    servicePort: undefined,
+    protocol: undefined,
+    family: node.family,
+    message: `the rules were made with ${setting} ${is}, the configuration says ${should}.`,
+    hint: 'Give the configuration that kube-proxy runs with (--config), or restart it with this one.',
+    details: [],
+  };
+}

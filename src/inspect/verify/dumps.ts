@@ -1,0 +1,148 @@
+/** The dumps of a node: what each of them is, and for which family. */
+import { type InterfaceAddress, readAddresses } from '../../backends/ipvs/addresses-text.js';
+import { type IpSet, readIpset } from '../../backends/ipvs/ipset-text.js';
+import { readIpvsadm, type VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
+import { readNft } from '../../backends/nftables/recognise.js';
+import { kubeProxyTables, type NftRuleSet } from '../../backends/nftables/rule-set.js';
+import { recogniseDump } from '../../backends/recognise.js';
+import { chainOwner } from '../../backends/xtables/owner.js';
+import { readXtables, type XtablesText, xtablesChains } from '../../backends/xtables/text.js';
+import type { ProxyMode } from '../../kube/config.js';
+import { type Diagnostic, diagnostic } from '../../kube/diagnostics.js';
+import type { SourceText } from '../../kube/objects.js';
+import type { ClusterState } from '../../kube/state.js';
+import type { Family } from '../../net/family.js';
+import type { NodePlan } from '../../plan/plan.js';
+
+/** A text that a program printed on a node. */
+export interface DumpText extends SourceText {
+  /** When its content does not tell; undefined leaves it to the content. */
+  readonly family?: Family | undefined;
+}
+
+/** One dump as data. */
+export type ReadDump = { readonly file: string } & (
+  | { readonly kind: 'xtables'; readonly family: Family; readonly text: XtablesText }
+  | { readonly kind: 'ipvsadm'; readonly services: readonly VirtualServer[] }
+  | { readonly kind: 'ipset'; readonly sets: readonly IpSet[] }
+  | { readonly kind: 'addresses'; readonly addresses: readonly InterfaceAddress[] }
+  | { readonly kind: 'nft'; readonly ruleSet: NftRuleSet }
+);
+
+/** Everything that one family of one mode is compared with. */
+export interface FamilyInput {
+  readonly plan: NodePlan;
+  readonly state: ClusterState;
+  readonly dumps: readonly ReadDump[];
+}
+
+/** Reads all dumps. What cannot be read, or is no dump of a node, is an error (`unreadable-rules`). */
+export function readDumps(texts: readonly DumpText[]): {
+  readonly dumps: readonly ReadDump[];
+  readonly diagnostics: readonly Diagnostic[];
+} {
+  const dumps: ReadDump[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const text of texts) {
+    const read = readDump(text);
+    if (read.dump !== undefined) dumps.push(read.dump);
+    diagnostics.push(...read.diagnostics);
+  }
+  return { dumps, diagnostics: [...diagnostics, ...repeated(dumps)] };
+}
+
+function readDump(source: DumpText): {
+  readonly dump: ReadDump | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+} {
+  const { name: file } = source;
+  const { dump, diagnostics } = recogniseDump(source);
+  if (dump === undefined) return { dump, diagnostics };
+  switch (dump.kind) {
+    case 'xtables': {
+      const family = source.family ?? dump.family;
+      if (source.family !== undefined && dump.family !== undefined && source.family !== dump.family) {
+        return wrong(
+          file,
+          `this is a dump of ${dump.family}, not of ${source.family}.`,
+          'Name the family that it is of.',
+        );
+      }
+      if (family === undefined) {
+        const hint = `Say so: --dump ipv4=${file} or --dump ipv6=${file}.`;
+        return wrong(file, 'nothing in it tells whether it is of IPv4 or of IPv6.', hint);
+      }
+      const read = readXtables(source);
+      return { dump: { kind: 'xtables', file, family, text: read.text }, diagnostics: read.diagnostics };
+    }
+    case 'ipvsadm': {
+      const read = readIpvsadm(source);
+      return { dump: { kind: 'ipvsadm', file, services: read.table.services }, diagnostics: read.diagnostics };
+    }
+    case 'ipset': {
+      const read = readIpset(source);
+      return { dump: { kind: 'ipset', file, sets: read.sets }, diagnostics: read.diagnostics };
+    }
+    case 'addresses': {
+      const read = readAddresses(source);
+      return { dump: { kind: 'addresses', file, addresses: read.addresses }, diagnostics: read.diagnostics };
+    }
+    case 'nft': {
+      const read = readNft(source);
+      return {
+        dump: read.ruleSet === undefined ? undefined : { kind: 'nft', file, ruleSet: read.ruleSet },
+        diagnostics: read.diagnostics,
+      };
+    }
+    case 'setup':
+      return wrong(
+        file,
+        'this is a setup of kuberules, not a dump of a node.',
+        'Give what iptables-save prints there.',
+      );
+  }
+}
+
+function wrong(file: string, message: string, hint: string) {
+  return { dump: undefined, diagnostics: [diagnostic('unreadable-rules', message, { place: { file }, hint })] };
+}
+
+/** A node has each thing once. */
+function repeated(dumps: readonly ReadDump[]): readonly Diagnostic[] {
+  const seen = new Map<string, string>();
+  return dumps.flatMap((dump) => {
+    const families =
+      dump.kind === 'xtables' ? [dump.family] : dump.kind === 'nft' ? [...kubeProxyTables(dump.ruleSet).keys()] : [''];
+    return families.flatMap((family) => {
+      const key = `${dump.kind} ${family}`;
+      const former = seen.get(key);
+      seen.set(key, dump.file);
+      if (former === undefined) return [];
+      const message = `this is the same kind of dump as ${former}.`;
+      const hint = 'Verify one node at a time, and with the variant of iptables that kube-proxy uses.';
+      return [diagnostic('unreadable-rules', message, { place: { file: dump.file }, hint })];
+    });
+  });
+}
+
+/** The mode that kube-proxy runs in, as its dumps tell; undefined where they do not. */
+export function modeOfDumps(dumps: readonly ReadDump[]): ProxyMode | undefined {
+  if (dumps.some((dump) => dump.kind === 'nft' && kubeProxyTables(dump.ruleSet).size > 0)) return 'nftables';
+  const modes = new Set<string>();
+  for (const dump of dumps) {
+    if (dump.kind === 'ipset' && dump.sets.some(({ name }) => name === 'KUBE-CLUSTER-IP')) modes.add('ipvs');
+    if (dump.kind === 'xtables') for (const mode of modesOfChains(dump.text)) modes.add(mode);
+  }
+  // What another mode left behind does not count where this one is at work.
+  if (modes.has('ipvs')) return 'ipvs';
+  return modes.has('iptables') ? 'iptables' : undefined;
+}
+
+function modesOfChains({ tables }: XtablesText): readonly ProxyMode[] {
+  return tables.flatMap((table) =>
+    Array.from(xtablesChains(table).values(), ({ name }) => {
+      const owner = chainOwner(table.name, name);
+      return owner.owner === 'kube-proxy' && owner.modes.length === 1 ? owner.modes : [];
+    }).flat(),
+  );
+}

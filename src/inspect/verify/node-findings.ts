@@ -1,0 +1,33 @@
+/** Findings about a node as a whole. */
+import type { ProxyMode } from '../../kube/config.js';
+import type { Family } from '../../net/family.js';
+import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+
+/** The one finding where nothing of kube-proxy is left, instead of one for each Service. */
+export function nothingThere(family: Family, file: string): VerifyFinding {
+  return {
+    code: 'nothing-there',
+    severity: VERIFY_CODES['nothing-there'].severity,
+    servicePort: undefined,
+    protocol: undefined,
+    family,
+    message: `${file} has no rule of kube-proxy in this mode.`,
+    hint: 'kube-proxy runs in another mode or has not synced, somebody flushed the rules, or iptables has another variant.',
+    details: [],
+  };
+}
+
+/** One finding for everything that another mode left behind. */
+export function otherMode(family: Family, names: readonly string[], mode: ProxyMode): VerifyFinding {
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  return {
+    code: 'other-mode',
+    severity: VERIFY_CODES['other-mode'].severity,
+    servicePort: undefined,
+    protocol: undefined,
+    family,
+    message: `${names.slice(0, 3).join(', ')}${more} ${names.length === 1 ? 'is' : 'are'} not of mode ${mode}: another mode left ${names.length === 1 ? 'it' : 'them'} behind.`,
+    hint: 'kube-proxy cleans up after other modes when it starts; `kube-proxy --cleanup` removes everything.',
+    details: [],
+  };
+}

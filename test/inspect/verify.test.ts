@@ -1,0 +1,526 @@
+/** verify: nothing to report of nodes that a real kube-proxy has synced, and every kind of damage by its name. */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { normalRuleText } from '../../src/backends/xtables/normal-rule.js';
+import { parseRuleArguments } from '../../src/backends/xtables/parse-rule.js';
+import {
+  loadCluster,
+  type ProxyMode,
+  readConfig,
+  readObjects,
+  VERIFY_CODES,
+  type VerifyFinding,
+  verify,
+} from '../../src/index.js';
+import { quickRuleText } from '../../src/inspect/verify/quick-rule.js';
+import { dumpFolders } from '../support/dumps.js';
+import { config, found, nodeTexts, OBJECTS, OLD, type Texts } from './verify-cluster.js';
+
+const DUMPS: readonly (readonly [string, ProxyMode, 'host' | 'ipvs', readonly string[]])[] = [
+  ['iptables, variant nft', 'iptables', 'host', ['iptables-save.nft.txt', 'ip6tables-save.nft.txt']],
+  ['iptables, variant legacy', 'iptables', 'host', ['iptables-save.legacy.txt', 'ip6tables-save.legacy.txt']],
+  ['nftables, listing', 'nftables', 'host', ['nft-list.ip.txt', 'nft-list.ip6.txt']],
+  ['nftables, JSON', 'nftables', 'host', ['nft-list.ip.json', 'nft-list.ip6.json']],
+  [
+    'ipvs',
+    'ipvs',
+    'ipvs',
+    ['ipvsadm-Sn.txt', 'ipset-save.txt', 'ipvs.iptables-save.txt', 'ipvs.ip6tables-save.txt', 'ipvs.addresses.txt'],
+  ],
+];
+
+/** Dumps taken at another moment than their objects: before kube-proxy had seen the EndpointSlices. */
+const EARLY = new Set(['kube-dns iptables, variant legacy', 'kube-dns nftables, listing', 'kube-dns nftables, JSON']);
+
+describe('nothing is wrong on nodes that kube-proxy has synced', () => {
+  it.each(DUMPS)('%s', (title, mode, kind, files) => {
+    let count = 0;
+    for (const folder of dumpFolders(kind)) {
+      const read = (name: string) => ({ name, text: readFileSync(join(folder, name), 'utf8') });
+      if (!files.every((name) => existsSync(join(folder, name)))) continue;
+      const { state } = loadCluster(readObjects([read('objects.yaml')]).objects);
+      const loaded = readConfig(read('config.yaml'), { mode });
+      for (const asked of [mode, undefined]) {
+        const result = verify({ state, config: loaded.config, mode: asked, dumps: files.map(read) });
+        expect(result.mode, folder).toBe(mode);
+        expect(
+          result.diagnostics.filter(({ code }) => code !== 'node-choice'),
+          folder,
+        ).toEqual([]);
+        const early = EARLY.has(`${basename(folder)} ${title}`);
+        expect(result.findings.map(named), folder).toEqual(
+          early ? ['dns', 'dns-tcp', 'metrics'].map((port) => `endpoint-missing kube-system/kube-dns:${port}`) : [],
+        );
+      }
+      count++;
+    }
+    console.log(`${count} nodes: ${title}`);
+    expect(count).toBeGreaterThan(1);
+  });
+});
+
+function named({ code, servicePort }: VerifyFinding): string {
+  return servicePort === undefined ? code : `${code} ${servicePort}`;
+}
+
+/** One way to damage the texts of a node, and what must be found. */
+type Damage = readonly [what: string, damage: (texts: Texts) => Texts, expected: readonly string[], says?: RegExp];
+
+/** Replaces in one text; a pattern that is not there is a mistake of the test. */
+const change =
+  (part: string, pattern: RegExp, by: string) =>
+  (texts: Texts): Texts => {
+    const text = texts[part] ?? '';
+    expect(text).toMatch(pattern);
+    return { ...texts, [part]: text.replace(pattern, by) };
+  };
+const append =
+  (part: string, table: string, rule: string) =>
+  (texts: Texts): Texts =>
+    change(part, new RegExp(`(\\*${table}\\n[^*]*)COMMIT`), `$1${rule}\nCOMMIT`)(texts);
+
+/** The node of other objects or another configuration. */
+const nodeOf =
+  (mode: ProxyMode, objects = OBJECTS, more = '') =>
+  (): Texts =>
+    nodeTexts(mode, objects, config(mode, more));
+
+const without = (name: string) =>
+  OBJECTS.filter(({ metadata }) => ![name, `${name}-1`].includes(String((metadata as { name: string }).name)));
+/** The objects with other fields of one EndpointSlice's endpoint. */
+const withSlice = (name: string, edit: (text: string) => string) =>
+  OBJECTS.map((object) =>
+    (object.metadata as { name: string }).name === `${name}-1` ? JSON.parse(edit(JSON.stringify(object))) : object,
+  );
+
+const WEB = 'KUBE-SVC-67NZLRHBNDSAWJRO';
+
+const IPTABLES: readonly Damage[] = [
+  ['a comment is another', change('rules', /"shop\/web:http cluster IP"/, '"hello"'), []],
+  [
+    'the first endpoint deleted',
+    change('rules', new RegExp(`-A ${WEB}.*10.244.1.1:8080".*\\n`), ''),
+    ['endpoint-missing shop/web:http'],
+    /10\.244\.1\.1:8080/,
+  ],
+  [
+    'an endpoint in the middle deleted',
+    change('rules', new RegExp(`-A ${WEB}.*10.244.2.1:8080".*\\n`), ''),
+    ['endpoint-missing shop/web:http'],
+  ],
+  [
+    'an endpoint swapped',
+    change('rules', /DNAT --to-destination 10.244.2.1:8080/, 'DNAT --to-destination 10.99.0.1:8080'),
+    ['endpoint-changed shop/web:http'],
+    /10\.244\.2\.1:8080 leads to 10\.99\.0\.1:8080/,
+  ],
+  [
+    'a probability changed',
+    change('rules', /--probability 0.3333333333/, '--probability 0.5000000000'),
+    ['uneven shop/web:http'],
+    /10\.244\.1\.1:8080 gets 1\/2, 10\.244\.2\.1:8080 gets 1\/4.*should get 1\/3/,
+  ],
+  [
+    'a probability removed',
+    change('rules', /-m statistic --mode random --probability 0.3333333333 /, ''),
+    ['uneven shop/web:http'],
+    /gets all/,
+  ],
+  [
+    'a service chain flushed',
+    change('rules', new RegExp(`(-A ${WEB} .*\\n)|`, 'g'), ''),
+    ['chain-empty shop/web:http'],
+    new RegExp(WEB),
+  ],
+  [
+    'an endpoint chain flushed',
+    change('rules', /-A KUBE-SEP-OA26CPEPWTDPMPAE .*\n-A KUBE-SEP-OA26CPEPWTDPMPAE .*\n/, ''),
+    ['chain-empty shop/web:http'],
+  ],
+  [
+    'KUBE-SERVICES flushed',
+    (texts) => ({ rules: (texts.rules ?? '').replace(/^-A KUBE-SERVICES .*(KUBE-(SVC|FW|NODEPORTS).*)\n/gm, '') }),
+    ['chain-empty'],
+    /nat KUBE-SERVICES is empty/,
+  ],
+  [
+    'a jump removed',
+    change('rules', /-A PREROUTING .*\n/, ''),
+    ['jump-missing'],
+    /jump from PREROUTING to KUBE-SERVICES \(table nat\) is missing/,
+  ],
+  ['a jump doubled', change('rules', /(-A PREROUTING .*\n)/, '$1$1'), ['jump-repeated']],
+  [
+    'a stale chain added',
+    append('rules', 'nat', '-A KUBE-SVC-AAAAAAAAAAAAAAAA -j RETURN'),
+    ['stale-unused'],
+    /KUBE-SVC-AAAAAAAAAAAAAAAA belongs to no service/,
+  ],
+  ['a Service gone', nodeOf('iptables', [...OBJECTS, ...OLD]), ['stale'], /shop\/old:http.*belong to no service/],
+  [
+    'a Service unknown',
+    nodeOf('iptables', without('web')),
+    ['no-rules shop/web:http'],
+    /no rules at all; it has 3 usable endpoints/,
+  ],
+  ['a Service without endpoints unknown', nodeOf('iptables', without('gone')), ['no-rules shop/gone:http']],
+  [
+    'all endpoints unknown',
+    nodeOf(
+      'iptables',
+      OBJECTS.filter(({ metadata }) => (metadata as { name: string }).name !== 'web-1'),
+    ),
+    ['endpoint-missing shop/web:http'],
+    /traffic is refused/,
+  ],
+  [
+    'an endpoint not ready any more',
+    nodeOf(
+      'iptables',
+      withSlice('api', (text) => text.replaceAll('false', 'true')),
+    ),
+    ['endpoint-extra shop/api:http'],
+    /10\.244\.3\.9:8080 is in the rules, but it is not ready .*since 2026-07-01/,
+  ],
+  [
+    'an endpoint that no slice has',
+    nodeOf(
+      'iptables',
+      withSlice('web', (text) => text.replace('10.244.3.1', '10.244.1.3')),
+    ),
+    ['endpoint-extra shop/web:http', 'endpoint-missing shop/web:http'],
+    /10\.244\.1\.3:8080 is in the rules, but no EndpointSlice of the Service has it; Service shop\/front has the address/,
+  ],
+  [
+    'the local endpoint unknown',
+    nodeOf(
+      'iptables',
+      withSlice('front', (text) => text.replace('"here"', '"there"')),
+    ),
+    ['endpoint-missing shop/front:http'],
+  ],
+  [
+    'the mark bit of one chain changed',
+    change('rules', /--or-mark 0x00004000/, '--or-mark 0x00008000'),
+    ['rule-changed'],
+    /0x00008000/,
+  ],
+  [
+    'another mark bit',
+    nodeOf('iptables', OBJECTS, 'iptables:\n  masqueradeBit: 15\n'),
+    ['configuration'],
+    /15 \(mark 0x8000\).*14 \(mark 0x4000\)/,
+  ],
+  [
+    'another cluster CIDR',
+    (texts) => ({ rules: (texts.rules ?? '').replaceAll('10.244.0.0/16', '10.200.0.0/16') }),
+    ['configuration'],
+    /10\.200\.0\.0\/16.*10\.244\.0\.0\/16/,
+  ],
+  [
+    'masqueradeAll',
+    nodeOf('iptables', OBJECTS, 'iptables:\n  masqueradeAll: true\n'),
+    ['configuration'],
+    /masqueradeAll/,
+  ],
+  [
+    'node ports on one address',
+    nodeOf('iptables', OBJECTS, 'nodePortAddresses: [192.0.2.0/24]\n'),
+    ['configuration'],
+    /192\.0\.2\.11/,
+  ],
+  [
+    'cluster IP not masqueraded',
+    change('rules', new RegExp(`-A ${WEB}.*KUBE-MARK-MASQ\\n`), ''),
+    ['masquerade-missing shop/web:http'],
+  ],
+  [
+    'hairpin not masqueraded',
+    change('rules', /-A KUBE-SEP-\S+ .* -s 10.244.2.1 .*\n/, ''),
+    ['masquerade-missing shop/web:http'],
+  ],
+  ['the node port gone', change('rules', /-A KUBE-NODEPORTS .*30080.*\n/, ''), ['rule-missing shop/web:http'], /30080/],
+  ['the node port changed', change('rules', /--dport 30080/, '--dport 31080'), ['rule-changed shop/web:http'], /31080/],
+  [
+    'the affinity timeout changed',
+    (texts) => ({ rules: (texts.rules ?? '').replaceAll('--seconds 10800', '--seconds 300') }),
+    ['affinity shop/api:http'],
+    /300 s.*10800 s/,
+  ],
+  [
+    'no affinity',
+    () => nodeOf('iptables', JSON.parse(JSON.stringify(OBJECTS).replace('"sessionAffinity":"ClientIP"', '"x":1')))(),
+    ['affinity shop/api:http'],
+    /no session affinity/,
+  ],
+  ['a source range changed', change('rules', /-s 203.0.113.0\/24/, '-s 0.0.0.0/0'), ['rule-changed shop/front:http']],
+  ['the firewall gone', change('rules', /-A KUBE-PROXY-FIREWALL .*\n/, ''), ['rule-missing shop/front:http']],
+  [
+    'a foreign rule in a chain of a Service',
+    append('rules', 'nat', `-A ${WEB} -j ACCEPT`),
+    ['rule-extra shop/web:http'],
+  ],
+  [
+    'a foreign rule in KUBE-SERVICES',
+    append('rules', 'nat', '-A KUBE-SERVICES -d 10.1.2.3/32 -j ACCEPT'),
+    ['rule-extra'],
+  ],
+  [
+    'the order of rules turned',
+    change('rules', /(-A KUBE-EXT-LQHX\S+ .*pod traffic.*\n)(-A .*\n-A .*\n)/, '$2$1'),
+    ['rule-order shop/front:http'],
+  ],
+  ['KUBE-POSTROUTING changed', change('rules', /-A KUBE-POSTROUTING .* MASQUERADE.*\n/, ''), ['masquerade-missing']],
+  ['everything flushed', (texts) => ({ rules: (texts.rules ?? '').replace(/^-A .*\n/gm, '') }), ['nothing-there']],
+  [
+    'rules of other programs',
+    append('rules', 'nat', ':CNI-X - [0:0]\n-A CNI-X -j ACCEPT\n-A POSTROUTING -j CNI-X'),
+    [],
+  ],
+  ['chains of IPVS mode', append('rules', 'filter', ':KUBE-IPVS-FILTER - [0:0]'), ['other-mode']],
+];
+
+const NFTABLES: readonly Damage[] = [
+  [
+    'an endpoint deleted',
+    change(
+      'nft',
+      /mod 3 map \{ 0 : 10.244.1.1 . 8080 , 1 : 10.244.2.1 . 8080 , 2 : /,
+      'mod 2 map { 0 : 10.244.1.1 . 8080 , 1 : ',
+    ),
+    ['endpoint-missing shop/web:http'],
+    /10\.244\.2\.1:8080/,
+  ],
+  [
+    'an endpoint swapped',
+    change('nft', /1 : 10.244.2.1 . 8080/, '1 : 10.99.0.1 . 8080'),
+    ['endpoint-extra shop/web:http', 'endpoint-missing shop/web:http'],
+  ],
+  [
+    'a share changed',
+    change('nft', /mod 3 map \{(.*) \}\n/, 'mod 4 map {$1 , 3 : 10.244.1.1 . 8080 }\n'),
+    ['uneven shop/web:http'],
+    /10\.244\.1\.1:8080 gets 1\/2, 10\.244\.2\.1:8080 gets 1\/4/,
+  ],
+  [
+    'a share of nobody',
+    change('nft', /mod 3 map/, 'mod 4 map'),
+    ['uneven shop/web:http'],
+    /1\/4 of the connections get no endpoint/,
+  ],
+  [
+    'the order of endpoints',
+    change('nft', /0 : 10.244.1.1 . 8080 , 1 : 10.244.2.1 . 8080/, '1 : 10.244.1.1 . 8080 , 0 : 10.244.2.1 . 8080'),
+    [],
+  ],
+  [
+    'a service chain flushed',
+    change('nft', /add rule ip kube-proxy service-KHN6ECMT.*\n/, ''),
+    ['chain-empty shop/web:http'],
+  ],
+  [
+    'an endpoint chain changed',
+    change('nft', /dnat to 10.244.2.2:8080/, 'dnat to 10.99.0.1:8080'),
+    ['endpoint-changed shop/api:http'],
+  ],
+  [
+    'a cluster IP out of the map',
+    change('nft', /add element ip kube-proxy service-ips \{ 10.96.0.20 .*\n/, ''),
+    ['entry-missing shop/web:http'],
+  ],
+  [
+    'a node port out of the map',
+    change('nft', /add element ip kube-proxy service-nodeports \{ tcp . 30080 .*\n/, ''),
+    ['entry-missing shop/web:http'],
+  ],
+  [
+    'a map entry to another Service',
+    change(
+      'nft',
+      /10.96.0.20 . tcp . 80 : goto service-KHN6ECMT-shop\/web/,
+      '10.96.0.20 . tcp . 80 : goto service-HRERZ4JW-shop/front',
+    ),
+    ['entry-missing shop/web:http', 'entry-extra shop/front:http'],
+  ],
+  [
+    'a jump removed',
+    change('nft', /add rule ip kube-proxy nat-prerouting jump services\n/, ''),
+    ['chain-empty'],
+    /nat-prerouting/,
+  ],
+  ['a Service gone', nodeOf('nftables', [...OBJECTS, ...OLD]), ['stale'], /shop\/old:http/],
+  ['a Service unknown', nodeOf('nftables', without('web')), ['no-rules shop/web:http']],
+  [
+    'all endpoints unknown',
+    nodeOf(
+      'nftables',
+      OBJECTS.filter(({ metadata }) => (metadata as { name: string }).name !== 'web-1'),
+    ),
+    ['endpoint-missing shop/web:http'],
+  ],
+  [
+    'an endpoint not ready any more',
+    nodeOf(
+      'nftables',
+      withSlice('api', (text) => text.replaceAll('false', 'true')),
+    ),
+    ['endpoint-extra shop/api:http'],
+    /not ready/,
+  ],
+  ['another mark bit', nodeOf('nftables', OBJECTS, 'nftables:\n  masqueradeBit: 15\n'), ['configuration'], /0x8000/],
+  [
+    'another cluster CIDR',
+    (texts) => ({ nft: (texts.nft ?? '').replaceAll('10.244.0.0/16', '10.200.0.0/16') }),
+    ['configuration'],
+  ],
+  [
+    'the affinity timeout changed',
+    (texts) => ({ nft: (texts.nft ?? '').replaceAll('timeout 10800s', 'timeout 300s') }),
+    ['affinity shop/api:http'],
+  ],
+  ['the firewall changed', change('nft', /203.0.113.0\/24/, '0.0.0.0/1'), ['rule-changed shop/front:http']],
+  [
+    'the masquerade rule gone',
+    change('nft', /add rule ip kube-proxy external-KHN6ECMT\S+ mark set.*\n/, ''),
+    ['masquerade-missing shop/web:http'],
+  ],
+  [
+    'the local endpoint unknown',
+    nodeOf(
+      'nftables',
+      withSlice('front', (text) => text.replace('"here"', '"there"')),
+    ),
+    ['endpoint-missing shop/front:http'],
+  ],
+  [
+    'the rule of a ServiceCIDR',
+    change(
+      'nft',
+      /(ip daddr @cluster-ips reject .*\n)/,
+      '$1add rule ip kube-proxy cluster-ips-check ip daddr { 10.96.0.0/16 } drop comment "Drop traffic to unallocated ClusterIPs"\n',
+    ),
+    [],
+  ],
+];
+
+const IPVS: readonly Damage[] = [
+  [
+    'an endpoint deleted',
+    (texts) => ({ ...texts, ipvsadm: (texts.ipvsadm ?? '').replace(/^-a .*10.244.2.1:8080.*\n/gm, '') }),
+    ['endpoint-missing shop/web:http'],
+  ],
+  [
+    'an endpoint deleted of one virtual server',
+    change('ipvsadm', /-a -t 10.96.0.20:80 -r 10.244.2.1:8080.*\n/, ''),
+    ['endpoint-missing shop/web:http'],
+    /10\.96\.0\.20:80/,
+  ],
+  [
+    'an endpoint swapped',
+    (texts) => ({ ...texts, ipvsadm: (texts.ipvsadm ?? '').replaceAll('10.244.2.1:8080', '10.99.0.1:8080') }),
+    ['endpoint-extra shop/web:http', 'endpoint-missing shop/web:http'],
+  ],
+  [
+    'a weight changed',
+    change('ipvsadm', /(10.96.0.20:80 -r 10.244.2.1:8080) -m -w 1/, '$1 -m -w 5'),
+    ['uneven shop/web:http'],
+    /weight 5/,
+  ],
+  [
+    'a former endpoint drains',
+    change(
+      'ipvsadm',
+      /(-a -t 10.96.0.20:80 -r 10.244.2.1:8080.*\n)/,
+      '$1-a -t 10.96.0.20:80 -r 10.244.2.9:8080 -m -w 0\n',
+    ),
+    ['draining shop/web:http'],
+  ],
+  [
+    'a virtual server deleted',
+    change('ipvsadm', /-A -t 192.0.2.11:30080.*\n(-a .*\n)*/, ''),
+    ['server-missing shop/web:http'],
+    /192\.0\.2\.11:30080/,
+  ],
+  ['a Service gone', nodeOf('ipvs', [...OBJECTS, ...OLD]), ['stale'], /10\.96\.0\.60/],
+  ['a Service unknown', nodeOf('ipvs', without('web')), ['no-rules shop/web:http']],
+  [
+    'all endpoints unknown',
+    nodeOf(
+      'ipvs',
+      OBJECTS.filter(({ metadata }) => (metadata as { name: string }).name !== 'web-1'),
+    ),
+    ['endpoint-missing shop/web:http'],
+  ],
+  [
+    'an endpoint not ready any more',
+    nodeOf(
+      'ipvs',
+      withSlice('api', (text) => text.replaceAll('false', 'true')),
+    ),
+    ['endpoint-extra shop/api:http'],
+    /not ready/,
+  ],
+  ['another scheduler', nodeOf('ipvs', OBJECTS, 'ipvs:\n  scheduler: wrr\n'), ['configuration'], /wrr/],
+  ['the persistence changed', change('ipvsadm', /-p 10800/, '-p 300'), ['affinity shop/api:http'], /300 s/],
+  ['a set entry deleted', change('ipset', /add KUBE-NODE-PORT-TCP 30080\n/, ''), ['entry-missing shop/web:http']],
+  ['a set deleted', change('ipset', /create KUBE-CLUSTER-IP .*\n(add KUBE-CLUSTER-IP .*\n)*/, ''), ['set-missing']],
+  ['an address deleted', change('addresses', /10.96.0.20\n/, ''), ['entry-missing shop/web:http']],
+  ['a foreign address', change('addresses', /10.96.0.20\n/, '10.96.0.20\n10.9.9.9\n'), ['stale']],
+  [
+    'a rule deleted',
+    change('rules', /-A KUBE-SERVICES .*KUBE-CLUSTER-IP dst,dst ! -s.*\n/, ''),
+    ['masquerade-missing'],
+  ],
+  ['a jump removed', change('rules', /-A INPUT .*KUBE-IPVS-FILTER\n/, ''), ['jump-missing']],
+  ['another mark bit', nodeOf('ipvs', OBJECTS, 'iptables:\n  masqueradeBit: 15\n'), ['configuration']],
+  [
+    'another cluster CIDR',
+    (texts) => ({ ...texts, rules: (texts.rules ?? '').replaceAll('10.244.0.0/16', '10.200.0.0/16') }),
+    ['configuration'],
+  ],
+  ['without the sets', (texts) => ({ ...texts, ipset: '' }), []],
+  ['a virtual server of a mark', change('ipvsadm', /$/, '-A -f 7 -s rr\n'), []],
+];
+
+describe.each([
+  ['iptables', IPTABLES],
+  ['nftables', NFTABLES],
+  ['ipvs', IPVS],
+] as const)('damage in mode %s', (mode, damages) => {
+  const right = nodeTexts(mode, OBJECTS, config(mode));
+
+  it('nothing where there is none', () => {
+    expect(found(mode, right)).toEqual([]);
+  });
+
+  it.each(damages.map(([what, ...rest]) => [what, rest] as const))('%s', (_, [damage, expected, says]) => {
+    const findings = found(mode, damage(right));
+    expect(findings.map(named).sort(), JSON.stringify(findings, undefined, 1)).toEqual([...expected].sort());
+    if (says !== undefined) expect(findings.map(({ message }) => message).join('\n')).toMatch(says);
+    for (const { code, severity } of findings) expect(severity).toBe(VERIFY_CODES[code].severity);
+  });
+
+  it('the excluded networks of IPVS are nobody else’s business', () => {
+    if (mode !== 'ipvs') return;
+    const texts = change('ipvsadm', /$/, '-A -t 10.7.0.1:80 -s rr\n')(right);
+    expect(found(mode, texts).map(named)).toEqual(['stale']);
+    expect(found(mode, texts, config(mode, 'ipvs:\n  excludeCIDRs: [10.7.0.0/16]\n'))).toEqual([]);
+  });
+});
+
+it('rules of endpoints have their normal form also where they are not read word by word', () => {
+  let quick = 0;
+  const texts = dumpFolders('host').map((folder) => readFileSync(join(folder, 'iptables-save.nft.txt'), 'utf8'));
+  for (const text of [nodeTexts('iptables', OBJECTS, config('iptables')).rules ?? '', ...texts]) {
+    for (const [, args = ''] of text.matchAll(/^-A \S+(.*)$/gm)) {
+      const known = quickRuleText(args);
+      if (known === undefined) continue;
+      quick++;
+      const spec = parseRuleArguments(args);
+      const matches = spec?.matches.filter(({ kind }) => kind !== 'comment') ?? [];
+      expect(known).toBe(normalRuleText({ matches, target: spec?.target }));
+    }
+  }
+  expect(quick).toBeGreaterThan(50);
+});
