@@ -6,6 +6,7 @@ import { addClusterOptions } from './cluster-options.js';
 import { addDns } from './dns-command.js';
 import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
+import { addExplain } from './explain-command.js';
 import { type Io, OutputError } from './io.js';
 import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
@@ -71,6 +72,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   addCompile(program, io, exit);
   addDns(program, io, exit);
   addEnv(program, io, exit);
+  addExplain(program, io, exit);
   addLint(program, io, exit);
   return program;
 }
