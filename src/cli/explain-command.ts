@@ -13,7 +13,7 @@ export function addExplain(program: Command, io: Io, exit: (code: number) => voi
       'Explains a Service (shop/web, shop/web:http), the name of a chain, set or map (KUBE-SEP-..., service-ips), or a ' +
         "line of rules ('-A KUBE-SERVICES ...', as saved by iptables, ipvsadm, ipset or written for nft).",
     )
-    .argument('<what>', 'a Service, a name, or a line in quotes (behind -- where it begins with a dash)');
+    .argument('<what>', 'a Service, a name, or a line in quotes');
   addClusterOptions(explain);
   explain
     .addOption(new Option('--family <FAMILY>', 'only this IP family (default: those of the node)').choices(FAMILIES))
@@ -25,4 +25,14 @@ export function addExplain(program: Command, io: Io, exit: (code: number) => voi
     const { runExplain } = await import('./explain.js');
     exit(await runExplain(what, options, io));
   });
+}
+
+/**
+ * Command line arguments with lines of rules behind all others and `--`: such a line begins with a dash, but is no
+ * option, as no option has a blank behind its letter.
+ */
+export function linesLast(args: readonly string[]): readonly string[] {
+  const lines = args.filter((arg) => /^-[A-Za-z] /.test(arg));
+  if (lines.length === 0 || args.includes('--')) return args;
+  return [...args.filter((arg) => !lines.includes(arg)), '--', ...lines];
 }

@@ -53,3 +53,20 @@ function compiledTexts(plan: NodePlan, mode: ProxyMode): Readonly<Record<string,
   const { texts } = BACKENDS[mode].create()(plan);
   return Object.fromEntries(Object.entries(texts).map(([part, pieces]) => [part, pieces.join('')]));
 }
+
+const knownLines = new WeakMap<object, ReadonlySet<string>>();
+
+/** All lines of some texts. They are kept, as most answers ask about many. */
+export function linesOf(texts: Readonly<Record<string, string>>): ReadonlySet<string> {
+  const known = knownLines.get(texts);
+  if (known !== undefined) return known;
+  const lines = new Set(Object.values(texts).flatMap((text) => text.split('\n')));
+  knownLines.set(texts, lines);
+  return lines;
+}
+
+/** Whether the compiled texts of any family have a line; undefined where another mode writes such lines. */
+export function isWritten(context: ExplainContext, mode: ProxyMode, line: string): boolean | undefined {
+  if (context.setting.mode !== mode) return undefined;
+  return context.setting.families.some((family) => linesOf(context.textsOf(family)).has(line));
+}

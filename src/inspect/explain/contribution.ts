@@ -6,10 +6,10 @@ import { lowerServicePort as lowerIpvs } from '../../backends/ipvs/fragment.js';
 import { setName } from '../../backends/ipvs/sets.js';
 import { lowerServicePort as lowerNftables } from '../../backends/nftables/fragment.js';
 import { WORDS } from '../../backends/nftables/words.js';
-import type { Family } from '../../net/family.js';
 import { lowerProtocol } from '../../net/protocol.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
+import { linesOf } from './context.js';
 import { nftSetPurpose, ownChainPurpose, setPurpose, sharedChainPurpose } from './fixed-names.js';
 import type { RuleLine, RuleObject } from './model.js';
 
@@ -43,17 +43,6 @@ export function contributionOf(
   else if (nodePlan.mode === 'ipvs') addIpvs(draft, nodePlan);
   else addNftables(draft, nodePlan);
   return { objects: [...draft.objects.values()], lines: draft.lines };
-}
-
-const knownLines = new WeakMap<object, ReadonlySet<string>>();
-
-/** All lines of some texts; kept, as every port of a Service asks for the same. */
-function linesOf(texts: Readonly<Record<string, string>>): ReadonlySet<string> {
-  const known = knownLines.get(texts);
-  if (known !== undefined) return known;
-  const lines = new Set(Object.values(texts).flatMap((text) => text.split('\n')));
-  knownLines.set(texts, lines);
-  return lines;
 }
 
 type ObjectId = Omit<RuleObject, 'count'>;
@@ -127,7 +116,7 @@ function addIpvs(draft: Draft, { node }: NodePlan): void {
 function addNftables(draft: Draft, { node }: NodePlan): void {
   const { plan } = draft;
   const fragment = lowerNftables(plan, node);
-  const { table } = WORDS[plan.family as Family];
+  const { table } = WORDS[plan.family];
   const part = `nftables.${plan.family}.nft`;
   const line = (text: string): RuleLine => ({ part, table: undefined, text });
   for (const { name, properties, rules } of fragment.chains) {

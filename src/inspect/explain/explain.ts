@@ -76,20 +76,21 @@ function findService(text: string, state: ClusterState, namespace: string | unde
 
 /** Services whose names are like one that is not there, or else all. */
 function candidates(name: string, state: ClusterState): string {
+  const bare = name.replace(/^.*\//, '').replace(/:.*$/, '');
   const keys = [...state.services].map(([key, { service }]) => ({ key, name: service.name }));
-  const alike = keys.filter((each) => each.name.includes(name) || name.includes(each.name) || isNear(each.name, name));
+  const alike = keys.filter((each) => each.name.includes(bare) || bare.includes(each.name) || isNear(each.name, bare));
   const names = (alike.length > 0 ? alike : keys).map(({ key }) => key).sort(compareBytes);
   if (names.length === 0) return 'There are no Services here.';
   return `${alike.length > 0 ? 'Like it' : 'Here'}: ${someOf(names)}.`;
 }
 
-/** Whether two names differ in one place: a letter more, less, or another one. */
+/** Whether two names differ in one place only: by two letters at most. */
 function isNear(a: string, b: string): boolean {
   let start = 0;
   while (start < a.length && a[start] === b[start]) start++;
   let end = 0;
   while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end++;
-  return Math.max(a.length, b.length) - start - end <= 1;
+  return Math.max(a.length, b.length) - start - end <= 2;
 }
 
 function someOf(names: readonly string[]): string {

@@ -1,6 +1,6 @@
 /** Lines of ipvsadm and ipset. */
 import { parseIp } from '../../net/ip.js';
-import type { ExplainContext } from './context.js';
+import { type ExplainContext, isWritten } from './context.js';
 import { setOfName } from './fixed-names.js';
 import type { LineExplanation, NameExplanation } from './model.js';
 import { explainName } from './names.js';
@@ -18,7 +18,7 @@ export function explainIpvsadmLine(line: string, context: ExplainContext): LineE
   const owners = servicePortsAt(context, ip, port, protocol);
   const isServer = words[0] === '-a' || words[0] === '--add-server';
   const matches = flag === '-f' ? [`marked ${address}`] : [`${protocol.toUpperCase()} to ${ip}, port ${port}`];
-  const written = isWritten(context, 'ipvsadm', line);
+  const written = isWritten(context, 'ipvs', line);
   const whose = owners.length === 0 ? 'no Service of this input has this address' : owners.join('; ');
   const base = { kind: 'line', line, matches, names: [] as readonly NameExplanation[], written } as const;
   if (!isServer) {
@@ -44,7 +44,7 @@ export function explainIpvsadmLine(line: string, context: ExplainContext): LineE
 export function explainIpsetLine(line: string, context: ExplainContext): LineExplanation {
   const [command = '', set = '', entry = ''] = line.split(/\s+/);
   const names = [explainName(set, context)];
-  const written = isWritten(context, 'ipset', line);
+  const written = isWritten(context, 'ipvs', line);
   if (command === 'create') {
     const effect = `makes the set ${set}, of type ${entry}`;
     return { kind: 'line', line, what: 'set', matches: [], effect, reason: '', names, written };
@@ -96,9 +96,4 @@ function normalFlag(flag: string): string {
 function splitAddress(text: string): { readonly ip: string; readonly port: string } {
   const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(text) ?? [];
   return { ip: parseIp(host)?.text ?? host, port };
-}
-
-function isWritten(context: ExplainContext, part: string, line: string): boolean | undefined {
-  if (context.setting.mode !== 'ipvs') return undefined;
-  return context.setting.families.some((family) => `\n${context.textsOf(family)[part] ?? ''}`.includes(`\n${line}\n`));
 }

@@ -1,10 +1,11 @@
 /** What a name of a chain, set or map stands for. */
 import { endpointChain, servicePortChains } from '../../backends/iptables/names.js';
 import { type NftOwner, ownerOf } from '../../backends/nftables/owners.js';
+import { WORDS } from '../../backends/nftables/words.js';
 import { chainOwner } from '../../backends/xtables/owner.js';
 import { servicePortName } from '../../kube/service.js';
 import { lowerProtocol, type Protocol } from '../../net/protocol.js';
-import type { ExplainContext } from './context.js';
+import { type ExplainContext, isWritten, linesOf } from './context.js';
 import {
   NFT_CHAINS,
   nftSetPurpose,
@@ -49,8 +50,8 @@ function ownChainMeanings(name: string, context: ExplainContext): readonly NameM
   const kind = PREFIXES[prefix as keyof typeof PREFIXES];
   if (kind === undefined) return [];
   const chain = { ...NOTHING, what: 'chain', table: 'nat', modes: ['iptables'] } as const;
-  const present = inIptables(context, `:${name} - [0:0]`);
-  const owner = kind === 'endpoint' ? endpointOf(name, context) : servicePortOf(name, context);
+  const present = isWritten(context, 'iptables', `:${name} - [0:0]`);
+  const owner = ownersOf(context).get(name);
   if (owner === undefined) {
     const text =
       'belongs to no Service of this input: it is stale, or of another cluster, or its Service or endpoint is not given';
@@ -66,40 +67,32 @@ interface Owner {
   readonly endpoint: string | undefined;
 }
 
-/** Also of Services for which this node has no rules, as the chain may be left over. */
-function servicePortOf(chain: string, { state }: ExplainContext): Owner | undefined {
-  for (const { service } of state.services.values()) {
+const indexes = new WeakMap<ExplainContext, ReadonlyMap<string, Owner>>();
+
+/** Whose chains there are by name, made at the first question. */
+function ownersOf(context: ExplainContext): ReadonlyMap<string, Owner> {
+  const known = indexes.get(context);
+  if (known !== undefined) return known;
+  const owners = new Map<string, Owner>();
+  // Also of Services for which this node has no rules, as a chain may be left over.
+  for (const { service } of context.state.services.values()) {
     for (const { name, protocol } of service.ports) {
       const servicePort = servicePortName(service, name);
       const { svc, svl, ext, fw } = servicePortChains(servicePort, lowerProtocol(protocol));
-      if ([svc, svl, ext, fw].includes(chain)) return { servicePort, protocol, endpoint: undefined };
+      for (const chain of [svc, svl, ext, fw]) owners.set(chain, { servicePort, protocol, endpoint: undefined });
     }
   }
-  return undefined;
-}
-
-/** Also of endpoints that are not used. */
-function endpointOf(chain: string, { plans }: ExplainContext): Owner | undefined {
-  for (const { servicePorts } of plans) {
+  // Also of endpoints that are not used.
+  for (const { servicePorts } of context.plans) {
     for (const { name, protocol, endpoints } of servicePorts) {
       for (const { text } of endpoints) {
-        if (endpointChain(name, lowerProtocol(protocol), text) === chain) {
-          return { servicePort: name, protocol, endpoint: text };
-        }
+        const owner = { servicePort: name, protocol, endpoint: text };
+        owners.set(endpointChain(name, lowerProtocol(protocol), text), owner);
       }
     }
   }
-  return undefined;
-}
-
-/** Whether the iptables rules of some family have a line; undefined in another mode. */
-function inIptables(context: ExplainContext, line: string): boolean | undefined {
-  if (context.setting.mode !== 'iptables') return undefined;
-  return context.setting.families.some((family) => hasLine(context.textsOf(family).rules, line));
-}
-
-function hasLine(text: string | undefined, line: string): boolean {
-  return text !== undefined && `\n${text}`.includes(`\n${line}\n`);
+  indexes.set(context, owners);
+  return owners;
 }
 
 /** Chains with fixed names, in each table that has one. */
@@ -175,11 +168,14 @@ function nftOwnMeaning(owner: NftOwner, { state }: ExplainContext, present: bool
 
 function hasNftObject({ setting, textsOf }: ExplainContext, name: string): boolean {
   return setting.families.some((family) => {
-    const table = family === 'ipv4' ? 'ip' : 'ip6';
-    const text = textsOf(family).nft ?? '';
-    return ['chain', 'set', 'map'].some((kind) => {
-      const start = `\nadd ${kind} ${table} kube-proxy ${name.replace(/^@/, '')}`;
-      return text.includes(`${start}\n`) || text.includes(`${start} `);
-    });
+    const starts = ['chain', 'set', 'map'].map(
+      (kind) => `add ${kind} ${WORDS[family].table} ${name.replace(/^@/, '')}`,
+    );
+    return linesOf(textsOf(family)).has(starts[0] ?? '') || hasStart(textsOf(family).nft ?? '', starts);
   });
+}
+
+/** Whether a line begins so and has more words. */
+function hasStart(text: string, starts: readonly string[]): boolean {
+  return starts.some((start) => text.includes(`\n${start} `));
 }

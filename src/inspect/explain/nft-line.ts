@@ -3,7 +3,7 @@ import { printExpression, printStatement, printVerdict } from '../../backends/nf
 import { splitComment } from '../../backends/nftables/properties.js';
 import { statementsOf } from '../../backends/nftables/read-rule.js';
 import type { NftExpression, NftStatement } from '../../backends/nftables/statements.js';
-import type { ExplainContext } from './context.js';
+import { type ExplainContext, isWritten } from './context.js';
 import { nftSetPurpose } from './fixed-names.js';
 import type { LineExplanation, NameExplanation } from './model.js';
 import { explainName } from './names.js';
@@ -13,7 +13,7 @@ import { servicePortsAt } from './whose.js';
 export function explainNftLine(line: string, context: ExplainContext): LineExplanation {
   const [, kind = '', family = '', table = '', name = '', rest = ''] =
     /^add (\w+) (\S+) (\S+)(?: (\S+))?(?: (.*))?$/s.exec(line) ?? [];
-  const written = isWritten(context, line);
+  const written = isWritten(context, 'nftables', line);
   const names = name === '' ? [] : [explainName(name, context)];
   const base = { kind: 'line', line, matches: [], reason: '', names, written } as const;
   if (table !== 'kube-proxy') {
@@ -35,11 +35,6 @@ export function explainNftLine(line: string, context: ExplainContext): LineExpla
     default:
       return { ...base, what: `${kind} ${name}`, effect: `makes the ${kind}` };
   }
-}
-
-function isWritten(context: ExplainContext, line: string): boolean | undefined {
-  if (context.setting.mode !== 'nftables') return undefined;
-  return context.setting.families.some((family) => `\n${context.textsOf(family).nft ?? ''}`.includes(`\n${line}\n`));
 }
 
 type Parts = Pick<LineExplanation, 'matches' | 'effect' | 'reason' | 'names'>;

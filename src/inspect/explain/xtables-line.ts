@@ -5,7 +5,7 @@ import { printMatch, printRuleArguments } from '../../backends/xtables/print-rul
 import type { Match, NatRange, Target } from '../../backends/xtables/rule.js';
 import { PROBABILITY_ONE, shareOf } from '../../backends/xtables/values.js';
 import { joinHostPort } from '../../net/ip.js';
-import type { ExplainContext } from './context.js';
+import { type ExplainContext, linesOf } from './context.js';
 import type { LineExplanation, NameExplanation } from './model.js';
 import { explainName } from './names.js';
 import { endpointsAt, servicePortsAt } from './whose.js';
@@ -28,7 +28,7 @@ export function explainXtablesLine(line: string, context: ExplainContext): LineE
   const target = spec.target;
   const leads = target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [];
   const names: readonly NameExplanation[] = [chain, ...leads].map((name) => explainName(name, context));
-  const written = writtenIn(context, chain, normalRuleText(spec));
+  const written = writtenIn(context, chain, args, normalRuleText(spec));
   return {
     kind: 'line',
     line,
@@ -41,23 +41,36 @@ export function explainXtablesLine(line: string, context: ExplainContext): LineE
   };
 }
 
+const knownRules = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
+
+/** The rule lines of some texts by chain, those of the setup among them: it makes the jumps into kube-proxy's chains. */
+function rulesByChain(texts: Readonly<Record<string, string>>): ReadonlyMap<string, readonly string[]> {
+  const known = knownRules.get(texts);
+  if (known !== undefined) return known;
+  const chains = new Map<string, string[]>();
+  for (const line of linesOf(texts)) {
+    const [, , chain, args = ''] = RULE.exec(line) ?? [];
+    if (chain === undefined) continue;
+    const rules = chains.get(chain);
+    if (rules === undefined) chains.set(chain, [args]);
+    else rules.push(args);
+  }
+  knownRules.set(texts, chains);
+  return chains;
+}
+
 /** Whether the compiled rules have a rule that says the same in a chain of that name; undefined in mode nftables. */
-function writtenIn(context: ExplainContext, chain: string, normal: string): boolean | undefined {
+function writtenIn(context: ExplainContext, chain: string, args: string, normal: string): boolean | undefined {
   if (context.setting.mode === 'nftables') return undefined;
   return context.setting.families.some((family) => {
-    const { rules = '', setup = '' } = context.textsOf(family);
-    // Jumps into kube-proxy's chains are made by single commands.
-    if (setup.split('\n').some((line) => isSame(line, chain, normal))) return true;
-    // Only lines of the chain need to be read.
-    const start = `-A ${chain}`;
-    return rules.split('\n').some((line) => line.startsWith(start) && isSame(line, chain, normal));
+    const rules = rulesByChain(context.textsOf(family)).get(chain) ?? [];
+    return rules.includes(args) || rules.some((each) => normalOf(each) === normal);
   });
 }
 
-function isSame(line: string, chain: string, normal: string): boolean {
-  const [, , found, args = ''] = RULE.exec(line) ?? [];
-  const spec = found === chain ? parseRuleArguments(args) : undefined;
-  return spec !== undefined && normalRuleText(spec) === normal;
+function normalOf(args: string): string | undefined {
+  const spec = parseRuleArguments(args);
+  return spec && normalRuleText(spec);
 }
 
 /** What must be true of a packet, in words; nothing for what every packet fulfils. */
