@@ -176,26 +176,32 @@ function trafficText(
         : `${policy}: ${spread(plan.clusterEndpoints, 'endpoint')}.`;
     case 'local': {
       const kept = direction === 'external' ? ', and the client keeps its address' : '';
-      const aside =
-        direction === 'external' && mode !== 'ipvs'
-          ? ' Pods and the node itself go to any endpoint that policy Cluster gives.'
-          : '';
+      const aside = direction === 'external' && mode !== 'ipvs' ? shortCircuit(node) : '';
       return `${policy}: ${spread(plan.localEndpoints, 'endpoint on this node')}${kept}.${aside}`;
     }
     case 'reject':
       return `${policy}: no usable endpoint in the cluster, so it is refused.`;
     case 'drop':
-      return `${policy}: ${noLocalEndpoint(plan, mode, direction)}`;
+      return `${policy}: ${noLocalEndpoint(plan, node, mode, direction)}`;
   }
 }
 
+/** Who is not bound by externalTrafficPolicy Local, as it could reach any endpoint directly. */
+function shortCircuit({ localDetector }: NodeFacts): string {
+  const who = localDetector === undefined ? 'The node itself goes' : 'Pods of the cluster and the node itself go';
+  return ` ${who} to any endpoint that policy Cluster gives.`;
+}
+
 /** Under policy Local without an endpoint on this node the modes differ. */
-function noLocalEndpoint(plan: ServicePortPlan, mode: ProxyMode, direction: 'internal' | 'external'): string {
+function noLocalEndpoint(
+  plan: ServicePortPlan,
+  node: NodeFacts,
+  mode: ProxyMode,
+  direction: 'internal' | 'external',
+): string {
   const none = 'no usable endpoint is on this node, though there are some elsewhere';
   if (mode !== 'ipvs') {
-    const aside =
-      direction === 'external' ? ' Pods and the node itself go to any endpoint that policy Cluster gives.' : '';
-    return `${none}, so it is dropped.${aside}`;
+    return `${none}, so it is dropped.${direction === 'external' ? shortCircuit(node) : ''}`;
   }
   return plan.clusterEndpoints.length > 0
     ? `${none}; unlike the other modes IPVS sends it to the ${plan.clusterEndpoints.length} of policy Cluster.`

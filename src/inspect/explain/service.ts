@@ -30,7 +30,8 @@ export function explainService(entry: ServiceEntry, context: ExplainContext, por
 
 function summaryOf({ service }: ServiceEntry): string {
   if (service.type === 'ExternalName') return `an alias in DNS of ${service.externalName ?? 'nothing'}.`;
-  if (service.headless) return 'headless: DNS gives the addresses of its endpoints, so there is nothing to translate.';
+  if (service.headless)
+    return 'no cluster IP (headless): DNS gives the addresses of its endpoints, so there is nothing to translate.';
   const kinds = {
     ClusterIP: 'an address inside the cluster',
     NodePort: 'an address inside the cluster, and a port on the nodes',
