@@ -14,18 +14,21 @@ import { dump } from 'js-yaml';
 import { Bench } from 'tinybench';
 import {
   applyWatchEvent,
+  askTrace,
   compile,
   createCompiler,
   DEFAULT_CONFIG,
+  indexPods,
   loadCluster,
   located,
   normalRuleText,
+  PROXY_MODES,
   type ProxyMode,
   partText,
   readXtables,
   ruleOf,
+  rulesOfParts,
 } from '../src/index.js';
-import { PROXY_MODES } from '../src/kube/config.js';
 import { bigCluster, bigSlice } from '../test/support/big-cluster.js';
 
 interface Figure {
@@ -143,6 +146,18 @@ try {
           return compiler(state);
         },
         full && mode === 'iptables' ? '5 ms (kube-proxy 115-130 ms)' : undefined,
+      );
+    }
+    const pods = indexPods(objects);
+    for (const mode of PROXY_MODES) {
+      const rules = rulesOfParts(compile(state, { mode }).parts, 'ipv4');
+      const request = { from: '10.128.0.5', to: '10.96.0.7:80', family: undefined, after: undefined };
+      const rest = { established: false, inInterface: undefined, localAddresses: [] };
+      await measure(
+        `one packet traced, ${mode}`,
+        services,
+        () => askTrace({ state, pods, node, namespace: 'default' }, () => rules, { ...request, ...rest }),
+        full ? '50 ms' : undefined,
       );
     }
     const list = { apiVersion: 'v1', kind: 'List', items: raw };

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
 import { printDiagnostic } from '../src/cli/report.js';
-import { PROXY_MODES, type ProxyMode } from '../src/kube/config.js';
+import { PROXY_MODES, type ProxyMode } from '../src/index.js';
 import { caseName, compileCase, expectedTexts, findCases } from '../test/support/case.js';
 
 /** Lines of one diff that are printed. */

@@ -1,4 +1,5 @@
 /** kuberules as a library: read, plan and compile as pure functions. */
+export type { BackendText, PartName } from './backends/backend.js';
 export {
   type Compiled,
   type CompileOptions,
@@ -89,6 +90,18 @@ export type {
   NftVerdict,
   NftVerdicts,
 } from './backends/nftables/statements.js';
+export { type Fraction, printFraction } from './backends/packet/fraction.js';
+export {
+  type Hook,
+  type HookFunction,
+  type Interface,
+  type Packet,
+  type RuleReference,
+  type Step,
+  UnknownRule,
+  type World,
+} from './backends/packet/packet.js';
+export type { Fate, Outcome as TraceOutcome } from './backends/packet/walk.js';
 export { type DumpKind, type Recognised, recogniseDump } from './backends/recognise.js';
 export { normalRule, normalRuleText } from './backends/xtables/normal-rule.js';
 export { type ChainOwner, chainOwner, type XtablesMode } from './backends/xtables/owner.js';
@@ -124,8 +137,10 @@ export {
   xtablesTable,
 } from './backends/xtables/text.js';
 export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
+export { type Asked, askTrace, type TraceAnswer, type TraceRequest } from './inspect/ask.js';
 export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
+export type { Destination, Sender, Surroundings } from './inspect/ends.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
 export { type ExplainContext, type ExplainStart, explainContext } from './inspect/explain/context.js';
 export { type Explained, type ExplainKind, explain } from './inspect/explain/explain.js';
@@ -153,9 +168,14 @@ export {
   type LintResult,
   lint,
 } from './inspect/lint/lint.js';
+export { indexPods, type PodIndex } from './inspect/pods.js';
+export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';
+export { type FateShare, type Trace, type TraceQuestion, tracePacket } from './inspect/trace.js';
 export {
   DEFAULT_CONFIG,
   type DetectLocalMode,
+  type IpvsConfig,
+  PROXY_MODES,
   type ProxyConfig,
   type ProxyMode,
   readConfig,
@@ -186,7 +206,7 @@ export { type ByFamily, FAMILIES, type Family } from './net/family.js';
 export type { Cidr, IpAddress } from './net/ip.js';
 export type { Protocol } from './net/protocol.js';
 export { chooseNode, familiesOf, type NodeChoice } from './plan/choose-node.js';
-export type { Endpoint, Topology } from './plan/endpoints.js';
+export type { Contradiction, Endpoint, Topology } from './plan/endpoints.js';
 export type { LocalDetector, NodeFacts, NodePortAddresses } from './plan/node.js';
 export { createPlanner, type NodePlan, type PlanSettings, planNode } from './plan/plan.js';
-export type { Outcome, ServicePortPlan } from './plan/service-port.js';
+export type { ContradictoryEndpoint, Outcome, ServicePortPlan } from './plan/service-port.js';

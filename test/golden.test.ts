@@ -8,8 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { diagnosticLines } from '../src/cli/report.js';
-import { placeDiagnostics } from '../src/index.js';
-import { PROXY_MODES, type ProxyMode } from '../src/kube/config.js';
+import { PROXY_MODES, type ProxyMode, placeDiagnostics } from '../src/index.js';
 import { caseName, compileCase, expectedTexts, findCases, isRecorded } from './support/case.js';
 
 const update = process.env.UPDATE_GOLDEN === '1';

@@ -1,26 +1,22 @@
 /** From a cluster to the texts of one mode for one node. */
 import { DEFAULT_CONFIG, type ProxyConfig, type ProxyMode } from '../kube/config.js';
-import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
+import type { Diagnostic } from '../kube/diagnostics.js';
 import type { ClusterState } from '../kube/state.js';
-import { apiNameOf, type Family } from '../net/family.js';
-import { isLoopback } from '../net/ip.js';
+import type { Family } from '../net/family.js';
 import { chooseNode, familiesOf } from '../plan/choose-node.js';
 import { createPlanner, type NodePlan, type PlanSettings } from '../plan/plan.js';
-import type { Backend } from './backend.js';
+import type { Backend, BackendText } from './backend.js';
 import { iptablesBackend } from './iptables/backend.js';
 import { ipvsBackend } from './ipvs/backend.js';
 import { modeNotes } from './mode-notes.js';
 import { nftablesBackend } from './nftables/backend.js';
+import { planWarnings } from './warnings.js';
 
 /** One text of a backend. */
-export interface Part {
+export interface Part extends BackendText {
   /** As the file is named: `iptables.ipv4.rules`. */
   readonly name: string;
   readonly family: Family;
-  /** What it is of its backend: `rules`, `setup`, `ipvsadm`. */
-  readonly part: string;
-  /** The text in pieces, each of whole lines; see `partText`. */
-  readonly pieces: readonly string[];
 }
 
 /** Every backend by its mode. */
@@ -92,49 +88,11 @@ export function createCompiler(settings: PlanSettings): (state: ClusterState) =>
 function createPasses(settings: PlanSettings): (state: ClusterState) => { compiled: Compiled; plan: NodePlan } {
   const { family, mode } = settings;
   const planner = createPlanner(settings);
-  const backend = BACKENDS[mode];
-  const lower = backend.create();
+  const lower = BACKENDS[mode].create();
   return (state) => {
     const plan = planner(state);
     const { texts, diagnostics } = lower(plan);
-    const part = (name: string): Part => ({
-      name: `${mode}.${family}.${name}`,
-      family,
-      part: name,
-      pieces: texts[name] ?? [],
-    });
-    const said = [...contradictions(plan), ...unreachableNodePorts(plan), ...diagnostics];
-    return { compiled: { mode, parts: backend.parts.map(part), diagnostics: said }, plan };
+    const parts = texts.map((text): Part => ({ name: `${mode}.${family}.${text.part}`, family, ...text }));
+    return { compiled: { mode, parts, diagnostics: [...planWarnings(plan), ...diagnostics] }, plan };
   };
-}
-
-function contradictions({ contradictory }: NodePlan): readonly Diagnostic[] {
-  return contradictory.map(({ plan: { name, namespace, service }, endpoint, slices }) => {
-    const given = slices.map((slice) => `${namespace}/${slice}`).join(' and ');
-    const message = `endpoint ${endpoint} of ${name} is in EndpointSlices ${given} with different data.`;
-    const hint = 'kube-proxy picks one by chance; here the last by name counts that has it not terminating.';
-    return diagnostic('endpoint-conflict', message, { object: `Service ${namespace}/${service}`, hint });
-  });
-}
-
-/** Node ports that answer nowhere, as far as the node's addresses are known. */
-function unreachableNodePorts({ node, mode, servicePorts }: NodePlan): readonly Diagnostic[] {
-  const { all, local } = node.nodePortAddresses;
-  const { family } = node;
-  const answered = local.some((text) => node.localhostNodePorts || !isLoopback({ family, text }));
-  // Only IPVS needs to know every address: a virtual server has one.
-  const somewhere = all ? mode !== 'ipvs' || node.hostAddresses.length > 0 : answered;
-  const services = servicePorts.filter(({ nodePort }) => nodePort !== undefined);
-  if (somewhere || services.length === 0) return [];
-  const objects = [...new Set(services.map(({ namespace, service }) => `Service ${namespace}/${service}`))];
-  const [message, hint] = all
-    ? [
-        `no ${apiNameOf(family)} address of the node is known, so IPVS has no virtual server for node ports.`,
-        'Give its Node object.',
-      ]
-    : [
-        `nodePortAddresses covers no known ${apiNameOf(family)} address of the node, so node ports answer nowhere.`,
-        undefined,
-      ];
-  return [diagnostic('no-node-port-address', message, { objects, hint })];
 }

@@ -5,7 +5,7 @@ import type { Node } from '../kube/node.js';
 import { compareBytes } from '../net/text.js';
 import { nodeFacts } from '../plan/node.js';
 import type { NodePlan } from '../plan/plan.js';
-import { type FactsByMode, MODE_DIFFERENCES, type ModeDifference } from './modes.js';
+import { type FactsByMode, JUDGED_DIFFERENCES, type ModeDifference } from './modes.js';
 
 /**
  * One note for each difference that matters: what the mode of the plans does, and what the others do. Its `topic` is
@@ -16,7 +16,7 @@ export function modeNotes(plans: readonly NodePlan[], node: Node, config: ProxyC
   const [first] = plans;
   if (first === undefined) return [];
   const subjects = plans.map((plan) => ({ plan, facts: factsByMode(node, plan, config) }));
-  return MODE_DIFFERENCES.flatMap((difference) => {
+  return JUDGED_DIFFERENCES.flatMap((difference) => {
     const note = (objects?: readonly string[]): Diagnostic =>
       diagnostic('mode-difference', sentences(difference, first.mode), { topic: difference.code, objects });
     if (difference.scope === 'node') {

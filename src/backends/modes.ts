@@ -11,28 +11,32 @@ import type { ServicePortPlan } from '../plan/service-port.js';
 export type FactsByMode = Readonly<Record<ProxyMode, NodeFacts>>;
 
 /** One thing that is not the same in all modes. */
-export type ModeDifference = {
+export interface ModeDifference {
   /** Stable name, never used again for something else. */
   readonly code: string;
   /** What it is about. */
   readonly title: string;
   /** What becomes of it in each mode; the same text where two do the same. */
   readonly modes: Readonly<Record<ProxyMode, string>>;
-} & Concerned;
+  /** Whether it concerns some service ports, or the node as a whole. */
+  readonly scope: 'service port' | 'node';
+}
 
-/** Whom a difference concerns: some service ports, or the node as a whole. */
-type Concerned =
-  | {
-      readonly scope: 'service port';
-      readonly concerns: (port: ServicePortPlan, facts: FactsByMode) => boolean;
-    }
-  | {
-      readonly scope: 'node';
-      readonly concerns: (plan: NodePlan, facts: FactsByMode) => boolean;
-    };
+/** A difference that can tell whom it concerns. */
+export type JudgedDifference = ModeDifference &
+  (
+    | {
+        readonly scope: 'service port';
+        readonly concerns: (port: ServicePortPlan, facts: FactsByMode) => boolean;
+      }
+    | {
+        readonly scope: 'node';
+        readonly concerns: (plan: NodePlan, facts: FactsByMode) => boolean;
+      }
+  );
 
 /** All differences: first those of ways into a Service, then those of its traffic, then those of the node. */
-export const MODE_DIFFERENCES: readonly ModeDifference[] = [
+export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
   {
     code: 'node-port-localhost',
     title: 'node ports on 127.0.0.1',
@@ -284,6 +288,14 @@ export const MODE_DIFFERENCES: readonly ModeDifference[] = [
     concerns: ({ mode }) => mode === 'ipvs',
   },
 ];
+
+/** The differences as a table to print; `compile` with `notes` says which of them matter for a cluster. */
+export const MODE_DIFFERENCES: readonly ModeDifference[] = JUDGED_DIFFERENCES.map(({ code, title, modes, scope }) => ({
+  code,
+  title,
+  modes,
+  scope,
+}));
 
 function iptablesAndIpvs(text: string): Readonly<Record<'iptables' | 'ipvs', string>> {
   return { iptables: text, ipvs: text };

@@ -2,7 +2,7 @@
  * The hashes in names of chains: base32 letters of a SHA-256.
  *
  * A cluster of 10,000 Services takes 110,000 hashes, so next to nothing is allocated for one: the same buffers serve
- * every call, and who writes a name does so in one go from its characters' codes.
+ * every call, and letters are written as character codes into an array of the caller, who makes one string of it.
  */
 import { SHA256 } from '@stablelib/sha256';
 

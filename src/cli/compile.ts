@@ -1,4 +1,5 @@
 /** `kuberules compile`: the rules of one node. */
+import type { PartName } from '../backends/backend.js';
 import { BACKENDS, type Compiled, compile, type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
@@ -15,7 +16,7 @@ import { diagnosticJson, printDiagnostics } from './report.js';
 export interface CompileFlags extends ClusterFlags {
   readonly family?: Family;
   readonly outputDir?: string;
-  readonly part?: readonly string[];
+  readonly part?: readonly (PartName | 'all')[];
   readonly output: 'text' | 'json';
   readonly notes: boolean;
 }

@@ -1,15 +1,21 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /**
  * The options of every command that reads objects; see ObjectFlags.
  * @param namespace what `-n` means to the command
+ * @param needed whether the command can do nothing without objects
  */
-export function addObjectOptions(command: Command, namespace = 'only objects of this namespace'): Command {
+export function addObjectOptions(
+  command: Command,
+  namespace = 'only objects of this namespace',
+  needed = true,
+): Command {
+  const files = new Option(
+    '-f, --filename <FILE...>',
+    'a file, a folder of .yaml, .yml and .json files, or - for standard input',
+  );
   return command
-    .requiredOption(
-      '-f, --filename <FILE...>',
-      'a file, a folder of .yaml, .yml and .json files, or - for standard input',
-    )
+    .addOption(files.makeOptionMandatory(needed))
     .option('-R, --recursive', 'read folders inside folders too', false)
     .option('-n, --namespace <NAME>', namespace)
     .option('--simulate', 'add what a cluster would: Pods of workloads, EndpointSlices, addresses, node ports', false)

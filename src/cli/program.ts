@@ -1,5 +1,6 @@
 /** The command line: which command, then its file. Commands are loaded when they are called, so that starting is quick. */
 import { Command, CommanderError, Option } from 'commander';
+import type { PartName } from '../backends/backend.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
 import { addClusterOptions } from './cluster-options.js';
@@ -11,6 +12,7 @@ import { type Io, OutputError } from './io.js';
 import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
 import { printDiagnostics } from './report.js';
+import { addTrace } from './trace-command.js';
 import { version } from './version.js';
 
 /**
@@ -74,11 +76,23 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   addEnv(program, io, exit);
   addExplain(program, io, exit);
   addLint(program, io, exit);
+  addTrace(program, io, exit);
   return program;
 }
 
-/** The parts of all modes; which of them a mode has is checked once the mode is known. */
-const PART_CHOICES = ['rules', 'setup', 'nft', 'ipvsadm', 'ipset', 'addresses', 'all'];
+/**
+ * The parts of all modes, and all at once; which of them a mode has is checked once the mode is known. Said once more
+ * here, as the backends that know are loaded only to compile.
+ */
+export const PART_CHOICES: readonly (PartName | 'all')[] = [
+  'rules',
+  'setup',
+  'nft',
+  'ipvsadm',
+  'ipset',
+  'addresses',
+  'all',
+];
 
 function addCompile(program: Command, io: Io, exit: (code: number) => void): void {
   const compile = program

@@ -125,7 +125,10 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'the kube-proxy configuration has a field that v1alpha1 does not know',
   },
   'config-overrides-flags': { severity: 'warning', meaning: 'kube-proxy ignores this flag when --config is given' },
-  'no-node-port-address': { severity: 'warning', meaning: 'node ports answer on no address of the node that is known' },
+  'no-node-port-address': {
+    severity: 'warning',
+    meaning: 'the addresses on which node ports answer are not known, or none',
+  },
   'ipset-full': { severity: 'warning', meaning: 'mode ipvs: a set would have more entries than ipset takes' },
   'nft-comment-cut': {
     severity: 'note',
@@ -162,6 +165,14 @@ export const DIAGNOSTIC_CODES = {
   'unreadable-rules': {
     severity: 'error',
     meaning: 'a text of rules (a dump of a node, a script) is broken, cut off, or of no known kind',
+  },
+  'unknown-rule': {
+    severity: 'error',
+    meaning: 'trace: the packet meets a rule that is not known, or depends on something that is not known',
+  },
+  'foreign-rules': {
+    severity: 'warning',
+    meaning: 'trace: a dump has tables of nftables that are not kube-proxy’s, which are not looked into',
   },
   internal: { severity: 'error', meaning: 'a mistake in kuberules itself; set KUBERULES_DEBUG to see where' },
   'unwritable-output': { severity: 'error', meaning: 'the output folder or a file in it cannot be written' },

@@ -54,8 +54,8 @@ export interface MergedEndpoints {
 export interface Contradiction {
   /** The endpoint's text. */
   readonly endpoint: string;
-  /** Names of the slices, all of the Service's namespace. */
-  readonly slices: readonly string[];
+  /** The slices, by name. */
+  readonly slices: readonly EndpointSlice[];
 }
 
 /**
@@ -86,7 +86,7 @@ function mergeRepeats(copies: readonly Endpoint[]): MergedEndpoints {
     const winner = winnerOf(same);
     if (winner !== undefined) endpoints.push(winner);
     if (winner !== undefined && isContradictory(same)) {
-      const slices = [...new Set(same.map(({ slice }) => slice.name))];
+      const slices = [...new Set(same.map(({ slice }) => slice))];
       contradictory.push({ endpoint: winner.text, slices });
     }
     start = end;

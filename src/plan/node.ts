@@ -27,6 +27,8 @@ export interface NodePortAddresses {
   readonly local: readonly string[];
   /** Whether 127.0.0.0/8 is covered; false for IPv6. */
   readonly coversLoopback: boolean;
+  /** They should answer on the primary address alone, but that is not known; so kube-proxy would have them on all. */
+  readonly primaryUnknown: boolean;
 }
 
 /** The decisions about one node and family. */
@@ -108,6 +110,7 @@ function chooseNodePortAddresses(node: Node, family: Family, mode: ProxyMode, co
     all,
     local: sortedTexts(local),
     coversLoopback: family === 'ipv4' && read.some(coversLoopback),
+    primaryUnknown: given === 'primary' && cidrs.length === 0,
   };
 }
 

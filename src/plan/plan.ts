@@ -3,6 +3,7 @@ import type { ProxyConfig, ProxyMode } from '../kube/config.js';
 import type { Node } from '../kube/node.js';
 import type { ClusterState, ServiceEntry } from '../kube/state.js';
 import type { Family } from '../net/family.js';
+import { mergeSorted } from '../net/sorted.js';
 import { compareBytes } from '../net/text.js';
 import { type NodeFacts, nodeFacts } from './node.js';
 import { type ContradictoryEndpoint, type PlannedService, planService, type ServicePortPlan } from './service-port.js';
@@ -56,7 +57,11 @@ export function createPlanner(settings: PlanSettings): (state: ClusterState) => 
       known.set(key, { entry, planned });
       for (const plan of planned.plans) added.push(plan);
     }
-    ordered = merge(gone.size === 0 ? ordered : ordered.filter((plan) => !gone.has(plan)), added.sort(inOrder));
+    ordered = mergeSorted(
+      gone.size === 0 ? ordered : ordered.filter((plan) => !gone.has(plan)),
+      added.sort(byPlanName),
+      byPlanName,
+    );
     let endpointCount = 0;
     for (const plan of ordered) endpointCount += plan.endpoints.length;
     const contradictory = [...known.values()].flatMap(({ planned }) => planned.contradictory);
@@ -70,20 +75,8 @@ function serviceCIDRsOf(state: ClusterState, family: Family): readonly string[] 
   return [...new Set(cidrs.filter((cidr) => cidr.family === family).map((cidr) => cidr.text))].sort(compareBytes);
 }
 
-function inOrder(a: ServicePortPlan, b: ServicePortPlan): number {
+/** The order of service ports: by name, then protocol. */
+export function byPlanName(a: ServicePortPlan, b: ServicePortPlan): number {
   if (a.name !== b.name) return a.name < b.name ? -1 : 1;
   return compareBytes(a.protocol, b.protocol);
-}
-
-/** Two ordered lists as one. */
-function merge(a: readonly ServicePortPlan[], b: readonly ServicePortPlan[]): readonly ServicePortPlan[] {
-  if (b.length === 0) return a;
-  if (a.length === 0) return b;
-  const result: ServicePortPlan[] = [];
-  let i = 0;
-  for (const each of b) {
-    for (let next = a[i]; next !== undefined && inOrder(next, each) < 0; next = a[++i]) result.push(next);
-    result.push(each);
-  }
-  return result.concat(a.slice(i));
 }

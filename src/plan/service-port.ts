@@ -1,4 +1,5 @@
 /** What one node does for one service port and family: every decision that rules of any backend rest on, by name. */
+import type { Origin } from '../kube/diagnostics.js';
 import type { Service, ServicePort } from '../kube/service.js';
 import { servicePortName } from '../kube/service.js';
 import type { ServiceEntry } from '../kube/state.js';
@@ -23,6 +24,8 @@ export interface ServicePortPlan {
   readonly portName: string;
   readonly protocol: Protocol;
   readonly family: Family;
+  /** Where the Service came from. */
+  readonly origin: Origin | undefined;
 
   readonly clusterIP: string;
   readonly port: number;
@@ -125,6 +128,7 @@ function planServicePort(
     portName: port.name,
     protocol: port.protocol,
     family,
+    origin: service.origin,
     clusterIP,
     port: port.port,
     nodePort: port.nodePort,

@@ -1,6 +1,8 @@
 /** Which texts of a mode are printed, and how. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { BACKENDS } from '../../src/backends/compile.js';
+import { PART_CHOICES } from '../../src/cli/program.js';
 import { folderWith, kuberules } from '../support/cli.js';
 
 const OBJECTS = `apiVersion: v1
@@ -33,6 +35,11 @@ it('IPVS mode prints all five parts, as none does anything alone', async () => {
     ['ipvsadm', 'ipset', 'rules', 'addresses', 'setup'].map((part) => `# ipvs.ipv4.${part}`),
   );
   expect((await kuberules('compile', '-f', file, '--mode', 'ipvs', '--part', 'addresses')).out).toBe('10.96.0.1\n');
+});
+
+it('--part takes the parts of all modes, and all', () => {
+  const parts = new Set(Object.values(BACKENDS).flatMap((backend) => backend.parts));
+  expect([...PART_CHOICES].sort()).toEqual([...parts, 'all'].sort());
 });
 
 it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Texts } from './backend.js';
-import { emptyState, loadScript, parseStates, readAddresses, readScript, readSets, stateOf } from './ipvs.js';
+import { emptyKernel, loadScript, parseStates, readAddresses, readScript, readSets, stateOf } from './ipvs.js';
 
 const texts: Texts = new Map([
   [
@@ -22,7 +22,7 @@ const texts: Texts = new Map([
 
 describe('stateOf', () => {
   test('says what the texts leave in an empty kernel', () => {
-    const { ipv4, ipv6 } = emptyState().tables;
+    const { ipv4, ipv6 } = emptyKernel().tables;
     expect(stateOf(texts)).toEqual({
       servers: [
         '-A -t 10.96.0.10:80 -s rr',
@@ -110,7 +110,7 @@ describe('readAddresses', () => {
 
 describe('loadScript', () => {
   test('on an empty kernel makes everything', () => {
-    expect(loadScript(texts, emptyState())).toBe(`set -e
+    expect(loadScript(texts, emptyKernel())).toBe(`set -e
 echo 1 >/proc/sys/net/ipv4/ip_forward
 ipset restore <<'END OF INPUT'
 create KUBE-IPVS-IPS hash:ip family inet hashsize 1024 maxelem 65536
@@ -164,7 +164,7 @@ describe('readScript and parseStates', () => {
         '=== parameters\n/proc/sys/net/ipv4/ip_forward:1\n',
         '=== end\n',
       ].join('');
-    const { ipv4, ipv6 } = emptyState().tables;
+    const { ipv4, ipv6 } = emptyKernel().tables;
     const state = (address: string) => ({
       servers: ['-A -t 10.0.0.1:80 -s rr', '-a -t 10.0.0.1:80 -r 10.0.0.2:80 -m -w 1'],
       timeouts: '900 120 300',

@@ -26,7 +26,7 @@ const device = 'kube-ipvs0';
 const defaultTimeouts = '900 120 300';
 
 /** A host's kernel before anything is loaded. */
-export function emptyState(): IpvsState {
+export function emptyKernel(): IpvsState {
   return {
     servers: [],
     timeouts: defaultTimeouts,
@@ -260,7 +260,7 @@ export function ipvsBackend(): Backend {
       await runScript(host, 'ipset destroy\n');
     },
     async load(host, texts) {
-      await runScript(host, loadScript(texts, emptyState()));
+      await runScript(host, loadScript(texts, emptyKernel()));
     },
   };
 }

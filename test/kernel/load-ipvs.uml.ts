@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { skipWithReason } from './available.js';
 import type { Texts } from './backend.js';
 import { startHost } from './host.js';
-import { emptyState, ipvsUnavailable, loadScript, parseStates, readScript, runScript, stateOf } from './ipvs.js';
+import { emptyKernel, ipvsUnavailable, loadScript, parseStates, readScript, runScript, stateOf } from './ipvs.js';
 import { root } from './load-suite.js';
 
 function cases(): [name: string, texts: Texts][] {
@@ -30,7 +30,7 @@ test(`there are cases below ${root}`, () => {
 async function expectLoaded(texts: Texts): Promise<void> {
   const written = stateOf(texts);
   const read = readScript(Object.keys(written.parameters));
-  const twice = loadScript(texts, emptyState()) + read + loadScript(texts, written) + read;
+  const twice = loadScript(texts, emptyKernel()) + read + loadScript(texts, written) + read;
   expect(parseStates(await runScript(host, twice, true))).toEqual([written, written]);
 }
 

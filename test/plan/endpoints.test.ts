@@ -79,7 +79,7 @@ describe('mergeEndpoints', () => {
       slice('b', [{ ip: '10.0.0.1', node: 'there' }]),
     );
     expect(endpoints.map((each) => each.local)).toEqual([false]);
-    expect(contradictory).toEqual([{ endpoint: '10.0.0.1:8080', slices: ['a', 'b'] }]);
+    expect(contradictory).toMatchObject([{ endpoint: '10.0.0.1:8080', slices: [{ name: 'a' }, { name: 'b' }] }]);
   });
 
   it('finds nothing contradictory in equal copies', () => {

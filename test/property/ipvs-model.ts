@@ -39,11 +39,18 @@ function rangeOf(text: string): string {
   return ip.kind() === 'ipv4' && ip.range() === 'linkLocal' ? 'unicast' : ip.range();
 }
 
+/** The node's own address: bindAddress if it is of the family, whether or not the node has it, else the first. */
+function nodeIP({ config, node, plan }: Subject): string | undefined {
+  const { family } = plan.node;
+  if (config.bindAddress?.family === family) return config.bindAddress.text;
+  return node.addresses.find((each) => each.family === family)?.text;
+}
+
 /** The addresses on which node ports answer (2.3). */
 function nodePortIPs(subject: Subject): readonly string[] {
   const { config, node, plan } = subject;
   const own = node.addresses.filter(({ family }) => family === plan.node.family).map(({ text }) => text);
-  if (config.nodePortAddresses === 'primary') return own.slice(0, 1);
+  if (config.nodePortAddresses === 'primary') return own.filter((ip) => ip === nodeIP(subject));
   const cidrs = config.nodePortAddresses.filter(({ family }) => family === plan.node.family);
   if (cidrs.length === 0 || cidrs.some(({ prefixLength }) => prefixLength === 0)) return hostAddresses(subject);
   return addressesIn(
@@ -163,11 +170,11 @@ export function wantedOutFilter(subject: Subject): readonly string[] {
     .sort();
 }
 
-/** Whether the node's first address lies in a source range. */
-function allowsNode({ sourceRanges, family }: ServicePortPlan, { node }: Subject): boolean {
-  const [nodeIP] = node.addresses.filter((each) => each.family === family).map(({ text }) => text);
+/** Whether the node's own address lies in a source range. */
+function allowsNode({ sourceRanges }: ServicePortPlan, subject: Subject): boolean {
+  const ip = nodeIP(subject);
   const ranges = sourceRanges.map(({ text }) => text);
-  return nodeIP !== undefined && addressesIn([nodeIP], ranges).length > 0;
+  return ip !== undefined && addressesIn([ip], ranges).length > 0;
 }
 
 function hostPort(ip: string, port: number): string {

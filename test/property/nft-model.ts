@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Endpoint, ProxyConfig, ServicePortPlan } from '../../src/index.js';
 import { addressesIn } from '../support/addresses.js';
 import type { CompiledFamily } from '../support/compile-objects.js';
+import { BRIDGES, PREFIXES } from './random-cluster.js';
 
 /** The texts of one family, the plan behind them, and the configuration. */
 export interface Subject extends CompiledFamily {
@@ -42,11 +43,17 @@ function nodeIPs({ node, plan }: Subject): readonly string[] {
   return node.addresses.filter(({ family }) => family === plan.node.family).map(({ text }) => text);
 }
 
+/** The node's own address (1.3): bindAddress if it is of the family, whether or not the node has it, else the first. */
+function nodeIP(subject: Subject): string | undefined {
+  const { bindAddress } = subject.config;
+  return bindAddress?.family === subject.plan.node.family ? bindAddress.text : nodeIPs(subject)[0];
+}
+
 /** The addresses on which node ports answer; undefined for all (7.3). No node here has a loopback address. */
 export function nodePortIPs(subject: Subject): readonly string[] | undefined {
   const given = subject.config.nodePortAddresses;
   const own = nodeIPs(subject);
-  if (given === 'primary' || given.length === 0) return own.slice(0, 1);
+  if (given === 'primary' || given.length === 0) return own.filter((ip) => ip === nodeIP(subject));
   const cidrs = given.filter(({ family }) => family === subject.plan.node.family);
   if (cidrs.length === 0 || cidrs.some(({ prefixLength }) => prefixLength === 0)) return undefined;
   return addressesIn(
@@ -67,8 +74,10 @@ export function mark({ config }: Subject): string {
 
 /** The match for traffic of local pods, or with `!= ` for other traffic; undefined without a detector (7.2). */
 export function fromPods({ config, node, plan }: Subject, not: '' | '!= ' = ''): string | undefined {
-  if (config.detectLocalMode === 'BridgeInterface') return `iifname ${not}${config.bridgeInterface}`;
-  if (config.detectLocalMode === 'InterfaceNamePrefix') return `iifname ${not}${config.interfaceNamePrefix}*`;
+  if (config.detectLocalMode === 'BridgeInterface')
+    return `iifname ${not}${Object.entries(BRIDGES).find(([name]) => name === config.bridgeInterface)?.[1]}`;
+  if (config.detectLocalMode === 'InterfaceNamePrefix')
+    return `iifname ${not}${Object.entries(PREFIXES).find(([name]) => name === config.interfaceNamePrefix)?.[1]}`;
   const { family } = plan.node;
   const cidr =
     config.detectLocalMode === 'ClusterCIDR'
@@ -161,7 +170,7 @@ function wantedChains(plan: ServicePortPlan, subject: Subject): ReadonlyMap<stri
   if (hasEndpoints(plan) && accessible) chains.set(`external-${name}`, externalRules(plan, subject));
   if (plan.loadBalancerIPs.length > 0 && plan.sourceRanges.length > 0) {
     const ranges = plan.sourceRanges.map(({ text }) => text);
-    const own = addressesIn(nodeIPs(subject).slice(0, 1), ranges).length > 0 ? plan.loadBalancerIPs : [];
+    const own = addressesIn([nodeIP(subject) ?? []].flat(), ranges).length > 0 ? plan.loadBalancerIPs : [];
     chains.set(`firewall-${name}`, [`${ip} saddr != { ${[...ranges, ...own].join(' , ')} } drop`]);
   }
   if (plan.affinitySeconds === undefined) return chains;

@@ -1,7 +1,7 @@
 /** Random clusters that an API server would admit, and random configurations, for property tests. */
 import fc from 'fast-check';
 import { DEFAULT_CONFIG, type ProxyConfig, type RawObject } from '../../src/index.js';
-import { parseCidr } from '../../src/net/ip.js';
+import { parseCidr, parseIp } from '../../src/net/ip.js';
 
 export interface RandomCluster {
   readonly objects: readonly RawObject[];
@@ -12,6 +12,16 @@ export interface RandomCluster {
 const NODES = ['node-0', 'node-1', 'node-2'];
 const ZONES = ['zone-a', 'zone-b'];
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
+
+/** Addresses of Services that no rule may have, as their ipMode is Proxy. */
+export const PROXIED = { IPv4: '203.0.200.200', IPv6: '2001:db8:abcd::1' };
+
+/** Names of interfaces, and how nft must have them. */
+export const BRIDGES = { cni0: 'cni0', bridge: '"bridge"', '5eth': '"5eth"' };
+export const PREFIXES = { veth: 'veth*', tcp: 'tcp*', '42': '"42*"' };
+
+/** Of a node, second addresses of nodes, one of nobody. */
+const BIND_ADDRESSES = ['192.168.0.2', '198.18.0.2', '2001:db8:1::2', '2001:db8:2::1', '192.168.77.7'];
 
 /** Which families the cluster has; the first is the primary one. */
 const families = fc.constantFrom<readonly ('IPv4' | 'IPv6')[]>(['IPv4'], ['IPv6'], ['IPv4', 'IPv6'], ['IPv6', 'IPv4']);
@@ -28,7 +38,7 @@ function node(
   index: number,
   clusterFamilies: readonly ('IPv4' | 'IPv6')[],
   zone: string | undefined,
-  secondAddress: boolean,
+  more: { readonly second: boolean; readonly linkLocal: boolean },
 ): RawObject {
   const [type, otherType] = index % 2 === 0 ? ['InternalIP', 'ExternalIP'] : ['ExternalIP', 'InternalIP'];
   return {
@@ -44,7 +54,8 @@ function node(
       // kube-proxy takes an InternalIP for the node's own address, if there is one.
       addresses: clusterFamilies.flatMap((family) => [
         { type, address: nodeAddress(family, index) },
-        ...(secondAddress ? [{ type: otherType, address: address(family, '198.18', '2001:db8:2', index + 1) }] : []),
+        ...(more.linkLocal && family === 'IPv6' ? [{ type: otherType, address: `fe80::${index + 1}` }] : []),
+        ...(more.second ? [{ type: otherType, address: address(family, '198.18', '2001:db8:2', index + 1) }] : []),
       ]),
     },
   };
@@ -69,7 +80,7 @@ const endpointSeed: fc.Arbitrary<EndpointSeed> = fc.record({
   terminating: maybe(fc.boolean()),
   node: maybe(fc.constantFrom(...NODES)),
   zone: maybe(fc.constantFrom(...ZONES)),
-  forNode: fc.option(fc.constantFrom(...NODES), { nil: undefined, freq: 1 }),
+  forNode: fc.option(fc.constantFrom(...NODES), { nil: undefined, freq: 2 }),
 });
 
 const serviceSeed = fc.record({
@@ -87,6 +98,10 @@ const serviceSeed = fc.record({
   vips: fc.integer({ min: 0, max: 2 }),
   /** The load-balancer addresses once more: in the status, or as external IPs. */
   vipsAgain: fc.constantFrom('no', 'no', 'status', 'external'),
+  /** One more address in the status, which a proxy in front of the nodes answers. */
+  proxied: fc.boolean(),
+  /** Whether each slice has another number for the port of one name, as pods may have for a named targetPort. */
+  numberBySlice: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
   ranges: fc.subarray(['203.0.113.0/24', '192.168.0.0/16', '2001:db8::/32', '0.0.0.0/0']),
   otherProxy: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
   slices: fc.array(fc.array(endpointSeed, { maxLength: 6 }), { maxLength: 3 }),
@@ -160,7 +175,8 @@ function serviceObjects(
             loadBalancer: {
               ingress: families
                 .flatMap((family) => [...vips(family), ...(seed.vipsAgain === 'status' ? vips(family) : [])])
-                .map((ip) => ({ ip })),
+                .map((ip): object => ({ ip }))
+                .concat(seed.proxied ? { ip: PROXIED[families[0] ?? 'IPv4'], ipMode: 'Proxy' } : []),
             },
           }
         : {},
@@ -176,7 +192,11 @@ function serviceObjects(
           labels: { 'kubernetes.io/service-name': name },
         },
         addressType: family,
-        ports: seed.protocols.map((protocol, j) => ({ name: portName(j), protocol, port: number(8080, j) })),
+        ports: seed.protocols.map((protocol, j) => ({
+          name: portName(j),
+          protocol,
+          port: number(seed.numberBySlice ? 8080 + 1000 * i : 8080, j),
+        })),
         endpoints: endpoints.map((each) => ({
           addresses: [address(family, '10.244', 'fd00:244', each.host)],
           conditions: { ready: each.ready, serving: each.serving, terminating: each.terminating },
@@ -216,6 +236,9 @@ const config: fc.Arbitrary<ProxyConfig> = fc
   .record({
     detectLocalMode: fc.constantFrom('ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'),
     clusterCIDR: fc.boolean(),
+    bridgeInterface: fc.constantFrom(...Object.keys(BRIDGES)),
+    interfaceNamePrefix: fc.constantFrom(...Object.keys(PREFIXES)),
+    bindAddress: fc.option(fc.constantFrom(...BIND_ADDRESSES), { nil: undefined, freq: 2 }),
     masqueradeAll: fc.boolean(),
     masqueradeBit: fc.integer({ min: 0, max: 31 }),
     localhostNodePorts: fc.boolean(),
@@ -225,7 +248,7 @@ const config: fc.Arbitrary<ProxyConfig> = fc
     timeouts: fc.tuple(timeout, timeout, timeout),
     nodePortAddresses: fc.oneof(
       fc.constant('primary' as const),
-      fc.subarray(['192.168.0.0/16', '127.0.0.0/8', '2001:db8::/32', '0.0.0.0/0', '::/0']).map(cidrs),
+      fc.subarray(['192.168.0.0/16', '127.0.0.0/8', '2001:db8::/32', 'fe80::/10', '0.0.0.0/0', '::/0']).map(cidrs),
     ),
   })
   .map((seed) => ({
@@ -234,8 +257,9 @@ const config: fc.Arbitrary<ProxyConfig> = fc
     clusterCIDRs: seed.clusterCIDR
       ? { ipv4: '10.244.0.0/16', ipv6: 'fd00:244::/48' }
       : { ipv4: undefined, ipv6: undefined },
-    bridgeInterface: 'cni0',
-    interfaceNamePrefix: 'veth',
+    bindAddress: seed.bindAddress === undefined ? undefined : parseIp(seed.bindAddress),
+    bridgeInterface: seed.bridgeInterface,
+    interfaceNamePrefix: seed.interfaceNamePrefix,
     nodePortAddresses: seed.nodePortAddresses,
     iptables: {
       masqueradeAll: seed.masqueradeAll,
@@ -257,7 +281,7 @@ const config: fc.Arbitrary<ProxyConfig> = fc
 export const randomCluster: fc.Arbitrary<RandomCluster> = fc
   .record({
     families,
-    secondAddresses: fc.boolean(),
+    moreAddresses: fc.record({ second: fc.boolean(), linkLocal: fc.boolean() }),
     zones: fc.array(maybe(fc.constantFrom(...ZONES)), { minLength: 3, maxLength: 3 }),
     services: fc.array(serviceSeed, { maxLength: 8 }),
     serviceCIDRs,
@@ -266,7 +290,7 @@ export const randomCluster: fc.Arbitrary<RandomCluster> = fc
   })
   .map((seed) => ({
     objects: [
-      ...NODES.map((name, i) => node(name, i, seed.families, seed.zones[i], seed.secondAddresses)),
+      ...NODES.map((name, i) => node(name, i, seed.families, seed.zones[i], seed.moreAddresses)),
       ...seed.serviceCIDRs,
       ...seed.services.flatMap((service, i) => serviceObjects(service, i, seed.families)),
     ],
@@ -374,7 +398,7 @@ export const contestedCluster: fc.Arbitrary<RandomCluster> = fc
   })
   .map((seed) => ({
     objects: [
-      ...NODES.map((name, i) => node(name, i, [seed.family], undefined, false)),
+      ...NODES.map((name, i) => node(name, i, [seed.family], undefined, { second: false, linkLocal: false })),
       ...seed.services.flatMap((service, i) => contestedObjects(service, i, seed.family)),
     ],
     config: seed.config,

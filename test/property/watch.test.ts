@@ -8,11 +8,11 @@ import {
   emptyState,
   FAMILIES,
   loadCluster,
+  PROXY_MODES,
   partText,
   type RawObject,
   type WatchEventType,
 } from '../../src/index.js';
-import { PROXY_MODES } from '../../src/kube/config.js';
 import { parseNode } from '../../src/kube/node.js';
 import { contestedCluster, randomCluster } from './random-cluster.js';
 

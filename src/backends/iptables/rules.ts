@@ -28,7 +28,7 @@ export function createRulesCompiler(): (plan: NodePlan) => readonly string[] {
   return (plan) => {
     const next = fragmentContext(plan);
     if (context?.node !== next.node || context.endpointComments !== next.endpointComments) context = next;
-    return assemble(plan.node, lower(plan.servicePorts, context));
+    return assemble(plan.node, lower(plan.servicePorts, context).all);
   };
 }
 

@@ -2,79 +2,107 @@
 
 import type { IpvsConfig } from '../../kube/config.js';
 import { type Diagnostic, diagnostic } from '../../kube/diagnostics.js';
-import type { Family } from '../../net/family.js';
+import { apiNameOf, type Family } from '../../net/family.js';
 import { compareBytes } from '../../net/text.js';
 import type { NodePlan } from '../../plan/plan.js';
-import type { Backend, Lowered } from '../backend.js';
-import { createLowering } from '../fragments.js';
+import type { Backend } from '../backend.js';
+import { createCollection, createLowering } from '../fragments.js';
+import { noNodePortAddress } from '../warnings.js';
 import { type Fragment, lowerServicePort, type VirtualServer } from './fragment.js';
 import { rulesText } from './rules.js';
-import { ipsetText, MOST_ENTRIES, type SetContents, type SetKey, setContents, setName, sortedOnce } from './sets.js';
+import { bySet, ipsetText, MOST_ENTRIES, type SetContents, setContents, setName } from './sets.js';
 import { setupText } from './setup.js';
 
+/** Writes one text for each tool that kube-proxy calls, ready for its restore command, and the addresses for `ip`. */
 export const ipvsBackend: Backend = {
   parts: ['ipvsadm', 'ipset', 'rules', 'addresses', 'setup'],
   // None of them does anything without the others.
   printed: ['ipvsadm', 'ipset', 'rules', 'addresses', 'setup'],
   create() {
     const lower = createLowering(lowerServicePort);
-    return (plan) => assemble(plan, lower(plan.servicePorts, plan.node));
+    const collectEntries = createCollection((fragment: Fragment) => fragment.entries, bySet);
+    const collectServers = createCollection((fragment: Fragment) => fragment.virtualServers, byService);
+    return (plan) => {
+      const { node } = plan;
+      const fragments = lower(plan.servicePorts, node);
+      const sets = setContents(collectEntries(fragments));
+      const { chosen, diagnostics } = chooseServers(collectServers(fragments), fragments.all);
+      const filled = new Set(sets.filter(({ entries }) => entries.length > 0).map(({ set }) => set));
+      const addresses = sets.find(({ set }) => set === 'IPVS-IPS')?.entries ?? [];
+      return {
+        texts: [
+          { part: 'ipvsadm', pieces: [timeoutLine(node.ipvs), ...chosen.map(({ text }) => text)] },
+          { part: 'ipset', pieces: ipsetText(sets, node.family) },
+          { part: 'rules', pieces: rulesText(node, filled, outFilterRules(fragments.all)) },
+          { part: 'addresses', pieces: addresses.map(({ entry }) => `${entry}\n`) },
+          { part: 'setup', pieces: [setupText(node)] },
+        ],
+        diagnostics: [...unknownNodePortAddresses(plan), ...diagnostics, ...overfullSets(sets, node.family)],
+      };
+    };
   },
 };
 
-function assemble({ node }: NodePlan, fragments: readonly Fragment[]): Lowered {
-  const addresses = sortedOnce(fragments.flatMap((fragment) => fragment.addresses));
-  const sets = setContents([
-    ...fragments.map((fragment) => fragment.entries),
-    addresses.map((entry) => ({ set: 'IPVS-IPS', entry })),
-  ]);
-  const outFilterRules = fragments.flatMap((fragment) => fragment.outFilterRules).sort(compareBytes);
-  const { virtualServers, diagnostics } = chooseServers(fragments);
-  return {
-    texts: {
-      ipvsadm: [timeoutLine(node.ipvs), ...virtualServers.map(({ text }) => text)],
-      ipset: ipsetText(sets, node.family),
-      rules: rulesText(node, sets, outFilterRules),
-      addresses: addresses.map((address) => `${address}\n`),
-      setup: [setupText(node)],
-    },
-    diagnostics: [...diagnostics, ...overfullSets(sets, node.family)],
-  };
+/** kube-proxy repeats these rules, so repetitions stay. */
+function outFilterRules(fragments: readonly Fragment[]): readonly string[] {
+  const rules: string[] = [];
+  for (const fragment of fragments) rules.push(...fragment.outFilterRules);
+  return rules.sort(compareBytes);
+}
+
+/** A virtual server has one address: where node ports answer on all, they must be known. */
+function unknownNodePortAddresses(plan: NodePlan): readonly Diagnostic[] {
+  const { family, hostAddresses, nodePortAddresses } = plan.node;
+  if (!nodePortAddresses.all || hostAddresses.length > 0) return [];
+  const message = `no ${apiNameOf(family)} address of the node is known, so IPVS has no virtual server for node ports.`;
+  return noNodePortAddress(plan, message, 'Give its Node object.');
 }
 
 /** kube-proxy makes its sets as they are, however many entries it has for them. */
-function overfullSets(sets: SetContents, family: Family): readonly Diagnostic[] {
-  return Object.entries(sets).flatMap(([key, entries]) => {
+function overfullSets(sets: readonly SetContents[], family: Family): readonly Diagnostic[] {
+  return sets.flatMap(({ set, entries }) => {
     if (entries.length <= MOST_ENTRIES) return [];
-    const name = setName(key as SetKey, family);
-    const message = `set ${name} would have ${entries.length} entries, but it takes ${MOST_ENTRIES}.`;
+    const message = `set ${setName(set, family)} would have ${entries.length} entries, but it takes ${MOST_ENTRIES}.`;
     const hint = 'The part ipset does not load, and kube-proxy leaves the rest out: nftables mode has no such limit.';
     return diagnostic('ipset-full', message, { hint });
   });
 }
 
+function byService(a: VirtualServer, b: VirtualServer): number {
+  return compareBytes(a.service, b.service);
+}
+
 /**
- * One virtual server for each address, port and protocol, bytewise by these. Of several service ports kube-proxy would
- * take any; here it is as in the other modes: the first by name that has endpoints, and an external address before a
- * node port.
+ * One virtual server for each address, port and protocol. Of several service ports kube-proxy would take any; here it
+ * is as in the other modes: the first by name that has endpoints, and an external address before a node port.
+ * @param sorted all that the fragments have, in the order of `byService`
+ * @returns those chosen, in the same order
  */
-function chooseServers(fragments: readonly Fragment[]): {
-  readonly virtualServers: readonly VirtualServer[];
-  readonly diagnostics: readonly Diagnostic[];
-} {
-  const chosen = new Map<string, VirtualServer>();
+function chooseServers(
+  sorted: readonly VirtualServer[],
+  fragments: readonly Fragment[],
+): { readonly chosen: readonly VirtualServer[]; readonly diagnostics: readonly Diagnostic[] } {
+  const contested = new Set<string>();
+  let last = '';
+  for (const { service } of sorted) {
+    if (service === last) contested.add(service);
+    last = service;
+  }
+  if (contested.size === 0) return { chosen: sorted, diagnostics: [] };
+  const winners = new Map<string, VirtualServer>();
   const displaced: VirtualServer[] = [];
   for (const { virtualServers } of fragments) {
     for (const server of virtualServers) {
-      const holder = chosen.get(server.service);
+      if (!contested.has(server.service)) continue;
+      const holder = winners.get(server.service);
       const wins = holder === undefined || goesBefore(server, holder);
-      if (wins) chosen.set(server.service, server);
+      if (wins) winners.set(server.service, server);
       if (holder !== undefined) displaced.push(wins ? holder : server);
     }
   }
   return {
-    virtualServers: [...chosen.values()].sort((a, b) => compareBytes(a.service, b.service)),
-    diagnostics: conflicts(chosen, displaced),
+    chosen: sorted.filter((server) => (winners.get(server.service) ?? server) === server),
+    diagnostics: conflicts(winners, displaced),
   };
 }
 
@@ -99,6 +127,7 @@ function conflicts(
     const warning = diagnostic('address-conflict', `${what} is claimed by ${other} (${winner.plan.name}) too.`, {
       object: `Service ${loser.plan.namespace}/${loser.plan.service}`,
       hint: `kube-proxy leaves to chance which of them answers; here it is ${winner.plan.name}.`,
+      origin: loser.plan.origin,
     });
     told.set(`${loser.service} ${loser.plan.name}`, warning);
   }

@@ -4,7 +4,7 @@ import { lowerProtocol, type Protocol } from '../../net/protocol.js';
 import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
-import type { SetEntry, SetKey } from './sets.js';
+import { newEntry, type SetEntry, type SetKey } from './sets.js';
 
 /** A virtual server with its real servers. */
 export interface VirtualServer {
@@ -22,8 +22,7 @@ export interface VirtualServer {
 export interface Fragment {
   /** One for each address and port: kube-proxy makes all that it is asked for, and the last one stays. */
   readonly virtualServers: readonly VirtualServer[];
-  /** Addresses for kube-ipvs0, possibly repeated. */
-  readonly addresses: readonly string[];
+  /** Entries of sets, possibly repeated. What is in IPVS-IPS is on kube-ipvs0, too. */
   readonly entries: readonly SetEntry[];
   /** Rules of KUBE-IPVS-OUT-FILTER, possibly repeated. */
   readonly outFilterRules: readonly string[];
@@ -31,7 +30,6 @@ export interface Fragment {
 
 interface Draft {
   readonly virtualServers: VirtualServer[];
-  readonly addresses: string[];
   readonly entries: SetEntry[];
   readonly outFilterRules: string[];
 }
@@ -40,62 +38,63 @@ const FLAGS: Readonly<Record<Protocol, string>> = { TCP: '-t', UDP: '-u', SCTP: 
 
 /** Lowers the plan of one service port. */
 export function lowerServicePort(plan: ServicePortPlan, node: NodeFacts): Fragment {
-  const draft: Draft = { virtualServers: [], addresses: [], entries: [], outFilterRules: [] };
+  const draft: Draft = { virtualServers: [], entries: [], outFilterRules: [] };
   addHairpin(draft, plan);
   addClusterIP(draft, plan, node);
   addExternalIPs(draft, plan, node);
   addLoadBalancerIPs(draft, plan, node);
-  addNodePort(draft, plan, node);
+  // Without an address for its node port kube-proxy leaves the service port at that, health check and all.
+  if (plan.nodePort === undefined || nodePortIPs(node).length > 0) {
+    addNodePort(draft, plan, node);
+    addHealthCheckNodePort(draft, plan);
+  }
   const virtualServers = [...new Map(draft.virtualServers.map((server) => [server.service, server])).values()];
   return { ...draft, virtualServers };
 }
 
 /** A pod that reaches itself through a Service must be masqueraded; so every local endpoint, usable or not, is told. */
-function addHairpin({ entries }: Draft, plan: ServicePortPlan): void {
+function addHairpin(draft: Draft, plan: ServicePortPlan): void {
   for (const endpoint of plan.endpoints) {
     if (!endpoint.local) continue;
     const { address } = endpoint.source;
-    entries.push({ set: 'LOOP-BACK', entry: `${portEntry(address, plan, endpoint.port)},${address}` });
+    addEntry(draft, plan, 'LOOP-BACK', `${portEntry(address, plan, endpoint.port)},${address}`);
   }
 }
 
 function addClusterIP(draft: Draft, plan: ServicePortPlan, node: NodeFacts): void {
   const { clusterIP } = plan;
-  draft.virtualServers.push(
-    virtualServer('cluster IP', clusterIP, plan.port, plan, plan.internalPolicyLocal, node.ipvs.scheduler),
-  );
-  draft.addresses.push(clusterIP);
-  draft.entries.push({ set: 'CLUSTER-IP', entry: portEntry(clusterIP, plan, plan.port) });
+  const { port, internalPolicyLocal: policyLocal } = plan;
+  draft.virtualServers.push(virtualServer(plan, node, { kind: 'cluster IP', ip: clusterIP, port, policyLocal }));
+  addEntry(draft, plan, 'IPVS-IPS', clusterIP);
+  addEntry(draft, plan, 'CLUSTER-IP', portEntry(clusterIP, plan, port));
 }
 
 function addExternalIPs(draft: Draft, plan: ServicePortPlan, node: NodeFacts): void {
   const set: SetKey = plan.externalPolicyLocal ? 'EXTERNAL-IP-LOCAL' : 'EXTERNAL-IP';
   for (const ip of plan.externalIPs) {
-    draft.virtualServers.push(externalServer('external IP', ip, plan.port, plan, node));
-    bind(draft, ip, node);
-    draft.entries.push({ set, entry: portEntry(ip, plan, plan.port) });
+    addExternalServer(draft, plan, node, { kind: 'external IP', ip, port: plan.port });
+    bind(draft, plan, node, ip);
+    addEntry(draft, plan, set, portEntry(ip, plan, plan.port));
   }
 }
 
 function addLoadBalancerIPs(draft: Draft, plan: ServicePortPlan, node: NodeFacts): void {
   for (const ip of plan.loadBalancerIPs) {
-    draft.virtualServers.push(externalServer('load-balancer IP', ip, plan.port, plan, node));
-    bind(draft, ip, node);
+    addExternalServer(draft, plan, node, { kind: 'load-balancer IP', ip, port: plan.port });
+    bind(draft, plan, node, ip);
     const entry = portEntry(ip, plan, plan.port);
-    draft.entries.push({ set: 'LOAD-BALANCER', entry });
-    if (plan.externalPolicyLocal) draft.entries.push({ set: 'LOAD-BALANCER-LOCAL', entry });
+    addEntry(draft, plan, 'LOAD-BALANCER', entry);
+    if (plan.externalPolicyLocal) addEntry(draft, plan, 'LOAD-BALANCER-LOCAL', entry);
     if (plan.sourceRanges.length > 0) addSourceRanges(draft, plan, ip, entry);
   }
 }
 
 function addSourceRanges(draft: Draft, plan: ServicePortPlan, ip: string, entry: string): void {
-  draft.entries.push({ set: 'LOAD-BALANCER-FW', entry });
-  for (const { text } of plan.sourceRanges) {
-    draft.entries.push({ set: 'LOAD-BALANCER-SOURCE-CIDR', entry: `${entry},${text}` });
-  }
+  addEntry(draft, plan, 'LOAD-BALANCER-FW', entry);
+  for (const { text } of plan.sourceRanges) addEntry(draft, plan, 'LOAD-BALANCER-SOURCE-CIDR', `${entry},${text}`);
   // The node has the address on kube-ipvs0, so its own packets to it come from that address.
   if (plan.sourceRangesAllowNode) {
-    draft.entries.push({ set: 'LOAD-BALANCER-SOURCE-IP', entry: `${entry},${ip}` });
+    addEntry(draft, plan, 'LOAD-BALANCER-SOURCE-IP', `${entry},${ip}`);
   } else {
     const server = `--vaddr ${ip} --vproto ${lowerProtocol(plan.protocol)} --vport ${plan.port}`;
     draft.outFilterRules.push(`-A KUBE-IPVS-OUT-FILTER -s ${ip} -m ipvs ${server} -j DROP\n`);
@@ -103,28 +102,33 @@ function addSourceRanges(draft: Draft, plan: ServicePortPlan, ip: string, entry:
 }
 
 function addNodePort(draft: Draft, plan: ServicePortPlan, node: NodeFacts): void {
-  const { nodePort, externalPolicyLocal } = plan;
+  const { nodePort: port, externalPolicyLocal } = plan;
+  if (port === undefined) return;
   const nodeIPs = nodePortIPs(node);
-  // Without an address for its node port kube-proxy leaves the service port at that, health check and all.
-  if (nodePort !== undefined && nodeIPs.length === 0) return;
-  if (nodePort !== undefined) {
-    for (const ip of nodeIPs) draft.virtualServers.push(externalServer('node port', ip, nodePort, plan, node));
-    const entries = plan.protocol === 'SCTP' ? nodeIPs.map((ip) => portEntry(ip, plan, nodePort)) : [String(nodePort)];
-    const { all, local } = NODE_PORT_SETS[plan.protocol];
-    for (const entry of entries) {
-      draft.entries.push({ set: all, entry });
-      if (externalPolicyLocal) draft.entries.push({ set: local, entry });
-    }
-  }
-  if (plan.healthCheckNodePort !== undefined) {
-    draft.entries.push({ set: 'HEALTH-CHECK-NODE-PORT', entry: String(plan.healthCheckNodePort) });
+  for (const ip of nodeIPs) addExternalServer(draft, plan, node, { kind: 'node port', ip, port });
+  const { all, local, byAddress } = NODE_PORT_SETS[plan.protocol];
+  for (const entry of byAddress ? nodeIPs.map((ip) => portEntry(ip, plan, port)) : [String(port)]) {
+    addEntry(draft, plan, all, entry);
+    if (externalPolicyLocal) addEntry(draft, plan, local, entry);
   }
 }
 
-const NODE_PORT_SETS: Readonly<Record<Protocol, { readonly all: SetKey; readonly local: SetKey }>> = {
-  TCP: { all: 'NODE-PORT-TCP', local: 'NODE-PORT-LOCAL-TCP' },
-  UDP: { all: 'NODE-PORT-UDP', local: 'NODE-PORT-LOCAL-UDP' },
-  SCTP: { all: 'NODE-PORT-SCTP-HASH', local: 'NODE-PORT-LOCAL-SCTP-HASH' },
+function addHealthCheckNodePort(draft: Draft, plan: ServicePortPlan): void {
+  if (plan.healthCheckNodePort === undefined) return;
+  addEntry(draft, plan, 'HEALTH-CHECK-NODE-PORT', String(plan.healthCheckNodePort));
+}
+
+interface NodePortSets {
+  readonly all: SetKey;
+  readonly local: SetKey;
+  /** Whether the entries have addresses: there are no bitmaps of SCTP ports. */
+  readonly byAddress: boolean;
+}
+
+const NODE_PORT_SETS: Readonly<Record<Protocol, NodePortSets>> = {
+  TCP: { all: 'NODE-PORT-TCP', local: 'NODE-PORT-LOCAL-TCP', byAddress: false },
+  UDP: { all: 'NODE-PORT-UDP', local: 'NODE-PORT-LOCAL-UDP', byAddress: false },
+  SCTP: { all: 'NODE-PORT-SCTP-HASH', local: 'NODE-PORT-LOCAL-SCTP-HASH', byAddress: true },
 };
 
 /** The addresses on which node ports answer: never loopback. */
@@ -134,31 +138,33 @@ function nodePortIPs({ nodePortAddresses, hostAddresses, family }: NodeFacts): r
 }
 
 /** An address that the node has on another interface stays there. */
-function bind(draft: Draft, ip: string, node: NodeFacts): void {
-  if (!node.hostAddresses.includes(ip)) draft.addresses.push(ip);
+function bind(draft: Draft, plan: ServicePortPlan, node: NodeFacts, ip: string): void {
+  if (!node.hostAddresses.includes(ip)) addEntry(draft, plan, 'IPVS-IPS', ip);
+}
+
+function addEntry(draft: Draft, { family }: ServicePortPlan, set: SetKey, entry: string): void {
+  draft.entries.push(newEntry(family, set, entry));
 }
 
 function portEntry(ip: string, plan: ServicePortPlan, port: number): string {
   return `${ip},${lowerProtocol(plan.protocol)}:${port}`;
 }
 
-function externalServer(
-  kind: VirtualServer['kind'],
-  ip: string,
-  port: number,
-  plan: ServicePortPlan,
-  node: NodeFacts,
-): VirtualServer {
-  return virtualServer(kind, ip, port, plan, plan.externalPolicyLocal, node.ipvs.scheduler);
+/** Where a virtual server is. */
+interface Spot {
+  readonly kind: VirtualServer['kind'];
+  readonly ip: string;
+  readonly port: number;
+}
+
+function addExternalServer(draft: Draft, plan: ServicePortPlan, node: NodeFacts, spot: Spot): void {
+  draft.virtualServers.push(virtualServer(plan, node, { ...spot, policyLocal: plan.externalPolicyLocal }));
 }
 
 function virtualServer(
-  kind: VirtualServer['kind'],
-  ip: string,
-  port: number,
   plan: ServicePortPlan,
-  policyLocal: boolean,
-  scheduler: string,
+  { ipvs: { scheduler } }: NodeFacts,
+  { kind, ip, port, policyLocal }: Spot & { readonly policyLocal: boolean },
 ): VirtualServer {
   const service = `${FLAGS[plan.protocol]} ${joinHostPort(ip, plan.family, port)}`;
   const persistence = plan.affinitySeconds === undefined ? '' : ` -p ${plan.affinitySeconds}`;

@@ -136,7 +136,8 @@ export function normalIpset(sets: readonly IpSet[]): ReadonlyMap<string, NormalI
   return new Map(entries.sort(([a], [b]) => compareBytes(a, b)));
 }
 
-function normalEntry(type: string, { text, options }: IpSetEntry): string {
+/** An entry in canonical text, as normalIpset has it. */
+export function normalEntry(type: string, { text, options }: IpSetEntry): string {
   const kinds = type.slice(type.indexOf(':') + 1).split(',');
   const parts = text.split(',');
   const normal =

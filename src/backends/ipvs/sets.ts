@@ -77,35 +77,53 @@ export function setName(key: SetKey, family: Family): string {
   return family === 'ipv4' ? `KUBE-${key}` : `KUBE-6-${key}`.slice(0, LONGEST_NAME);
 }
 
-/** The entries of all sets, each once, bytewise. */
-export type SetContents = Readonly<Record<SetKey, readonly string[]>>;
-
-/** Collects entries of sets from any number of sources. */
-export function setContents(sources: Iterable<readonly SetEntry[]>): SetContents {
-  const contents = Object.fromEntries(SET_KEYS.map((key) => [key, []])) as unknown as Record<SetKey, string[]>;
-  for (const entries of sources) for (const { set, entry } of entries) contents[set].push(entry);
-  for (const key of SET_KEYS) contents[key] = sortedOnce(contents[key]);
-  return contents;
-}
-
 /** One entry of one set. */
 export interface SetEntry {
   readonly set: SetKey;
   readonly entry: string;
+  /** The line that adds it. */
+  readonly line: string;
 }
 
-/** Sorts texts bytewise and takes each once. */
-export function sortedOnce(texts: readonly string[]): string[] {
-  return [...new Set(texts)].sort(compareBytes);
+/** An entry with its line. */
+export function newEntry(family: Family, set: SetKey, entry: string): SetEntry {
+  return { set, entry, line: `add ${setName(set, family)} ${entry}\n` };
+}
+
+/** Entries bytewise by set, then by entry. */
+export function bySet(a: SetEntry, b: SetEntry): number {
+  return compareBytes(a.set, b.set) || compareBytes(a.entry, b.entry);
+}
+
+/** One set and its entries, each once, bytewise. */
+export interface SetContents {
+  readonly set: SetKey;
+  readonly entries: readonly SetEntry[];
+}
+
+/**
+ * Every set with its entries.
+ * @param entries of all sets in the order of `bySet`, possibly repeated
+ */
+export function setContents(entries: readonly SetEntry[]): readonly SetContents[] {
+  let at = 0;
+  return SET_KEYS.map((set) => {
+    const own: SetEntry[] = [];
+    for (let each = entries[at]; each?.set === set; each = entries[++at]) {
+      if (each.entry !== own.at(-1)?.entry) own.push(each);
+    }
+    return { set, entries: own };
+  });
 }
 
 /** The input of `ipset restore`: every set, each followed by its entries. */
-export function ipsetText(contents: SetContents, family: Family): readonly string[] {
-  return SET_KEYS.map((key) => {
-    const name = setName(key, family);
-    const entries = contents[key].map((entry) => `add ${name} ${entry}\n`);
-    return `create ${name} ${creation(SETS[key].type, family)}\n${entries.join('')}`;
-  });
+export function ipsetText(contents: readonly SetContents[], family: Family): readonly string[] {
+  const pieces: string[] = [];
+  for (const { set, entries } of contents) {
+    pieces.push(`create ${setName(set, family)} ${creation(SETS[set].type, family)}\n`);
+    for (const { line } of entries) pieces.push(line);
+  }
+  return pieces;
 }
 
 /** How many entries a set takes. */

@@ -4,34 +4,9 @@ import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import { masqueradeMark } from '../mark.js';
-import { type EndpointNames, endpointNames, type ServicePortChains, servicePortChains } from './names.js';
+import { type Chain, type Collection, type Element, newChain, newCollection, newElement } from './lines.js';
+import { endpointNames, type ServicePortChains, servicePortChains } from './names.js';
 import { detectorMatch, elementComment, type FamilyWords, WORDS } from './words.js';
-
-/** A chain of the table. */
-export interface Chain {
-  readonly name: string;
-  /** What stands behind the name where it is added: hook and priority, or a comment; mostly nothing. */
-  readonly properties: string;
-  /** The texts of its rules, in order. */
-  readonly rules: readonly string[];
-}
-
-/** A set or map of the table. */
-export interface Collection {
-  readonly name: string;
-  /** What stands behind the name where it is added. */
-  readonly properties: string;
-}
-
-/** An element of a set or map. */
-export interface Element {
-  /** The set or map and the key, `service-ips { 10.96.0.20 . tcp . 80`: identity. */
-  readonly key: string;
-  /** `''` for an element of a set. */
-  readonly verdict: string;
-  /** The whole line. */
-  readonly line: string;
-}
 
 /** What one service port contributes. */
 export interface Fragment {
@@ -39,15 +14,12 @@ export interface Fragment {
   readonly chains: readonly Chain[];
   readonly affinitySets: readonly Collection[];
   readonly elements: readonly Element[];
-  /** Whether a comment had to be cut, so that it loads. */
-  readonly commentCut: boolean;
 }
 
 interface Draft {
   readonly chains: Chain[];
   readonly affinitySets: Collection[];
   readonly elements: Element[];
-  commentCut: boolean;
 }
 
 /** The service port at hand with what its rules name. */
@@ -61,7 +33,7 @@ interface Subject {
 
 /** Lowers the plan of one service port. */
 export function lowerServicePort(plan: ServicePortPlan, node: NodeFacts): Fragment {
-  const draft: Draft = { chains: [], affinitySets: [], elements: [], commentCut: false };
+  const draft: Draft = { chains: [], affinitySets: [], elements: [] };
   const subject: Subject = {
     plan,
     node,
@@ -74,23 +46,25 @@ export function lowerServicePort(plan: ServicePortPlan, node: NodeFacts): Fragme
   addNodePort(draft, subject);
   addHairpin(draft, subject);
   addExternalChain(draft, subject);
-  addFirewallChain(draft, subject);
-  addBalancing(draft, subject);
+  addFirewall(draft, subject);
+  addBalancingChains(draft, subject);
+  if (plan.affinitySeconds !== undefined) addAffinity(draft, subject, plan.affinitySeconds);
   return { plan, ...draft };
+}
+
+function addChain(draft: Draft, { words }: Subject, name: string, rules: readonly string[]): void {
+  draft.chains.push(newChain(words.table, name, '', rules));
 }
 
 function addElement(
   draft: Draft,
-  { words }: Subject,
-  collection: string,
+  { plan, words }: Subject,
+  map: string,
   key: string,
   verdict = '',
   comment = '',
 ): void {
-  const start = `${collection} { ${key}`;
-  const said = comment === '' ? '' : ` comment "${comment}"`;
-  const value = verdict === '' ? '' : ` : ${verdict}`;
-  draft.elements.push({ key: start, verdict, line: `add element ${words.table} ${start}${said}${value} }\n` });
+  draft.elements.push(newElement(words.table, `${map} { ${key}`, { owner: plan.name, verdict, comment }));
 }
 
 function addClusterIP(draft: Draft, subject: Subject): void {
@@ -105,15 +79,10 @@ function addClusterIP(draft: Draft, subject: Subject): void {
   }
 }
 
-/** External IPs and load-balancer addresses; the latter perhaps behind a firewall. */
 function addExternalAddresses(draft: Draft, subject: Subject): void {
-  const { plan, names, protocol } = subject;
+  const { plan, protocol } = subject;
   for (const ip of [...plan.externalIPs, ...plan.loadBalancerIPs]) {
     addExternal(draft, subject, 'service-ips', 'no-endpoint-services', `${ip} . ${protocol} . ${plan.port}`);
-  }
-  if (!usesFirewallChain(plan)) return;
-  for (const ip of plan.loadBalancerIPs) {
-    addElement(draft, subject, 'firewall-ips', `${ip} . ${protocol} . ${plan.port}`, `goto ${names.firewall}`);
   }
 }
 
@@ -133,10 +102,9 @@ function addExternal(draft: Draft, subject: Subject, services: string, noEndpoin
 }
 
 function addRefusal(draft: Draft, subject: Subject, map: string, key: string, outcome: Outcome): void {
-  const { text, cut } = elementComment(subject.plan.name);
-  draft.commentCut ||= cut;
   // reject is no verdict that a map can hold.
-  addElement(draft, subject, map, key, outcome === 'reject' ? 'goto reject-chain' : 'drop', text);
+  const verdict = outcome === 'reject' ? 'goto reject-chain' : 'drop';
+  addElement(draft, subject, map, key, verdict, elementComment(subject.plan.name));
 }
 
 /** A pod that reaches itself must be masqueraded, whatever way its packet came. */
@@ -152,7 +120,8 @@ function addHairpin(draft: Draft, subject: Subject): void {
  * Traffic to the outside addresses. Under policy Local the client's address is kept, but pods and the node itself,
  * which could reach any endpoint directly, are not bound to the local ones.
  */
-function addExternalChain(draft: Draft, { plan, node, names }: Subject): void {
+function addExternalChain(draft: Draft, subject: Subject): void {
+  const { plan, node, names } = subject;
   if (!plan.hasEndpoints || !plan.externallyAccessible) return;
   const mark = `mark set mark or ${masqueradeMark(node)}`;
   const rules: string[] = [];
@@ -167,76 +136,58 @@ function addExternalChain(draft: Draft, { plan, node, names }: Subject): void {
     );
     if (plan.external === 'local') rules.push(`goto ${names.local}`);
   }
-  draft.chains.push({ name: names.external, properties: '', rules });
+  addChain(draft, subject, names.external, rules);
 }
 
-/** The firewall stands whether or not there are endpoints. */
-function usesFirewallChain(plan: ServicePortPlan): boolean {
-  return plan.loadBalancerIPs.length > 0 && plan.sourceRanges.length > 0;
-}
-
-function addFirewallChain(draft: Draft, { plan, names, words }: Subject): void {
-  if (!usesFirewallChain(plan)) return;
+/** Who may use the load-balancer addresses. The firewall stands whether or not there are endpoints. */
+function addFirewall(draft: Draft, subject: Subject): void {
+  const { plan, names, words, protocol } = subject;
+  if (plan.loadBalancerIPs.length === 0 || plan.sourceRanges.length === 0) return;
+  for (const ip of plan.loadBalancerIPs) {
+    addElement(draft, subject, 'firewall-ips', `${ip} . ${protocol} . ${plan.port}`, `goto ${names.firewall}`);
+  }
   // A node with the load-balancer address on an interface may use that address as its source.
   const own = plan.sourceRangesAllowNode ? plan.loadBalancerIPs : [];
   const allowed = [...plan.sourceRanges.map(({ text }) => text), ...own];
-  draft.chains.push({
-    name: names.firewall,
-    properties: '',
-    rules: [`${words.ip} saddr != { ${allowed.join(' , ')} } drop`],
-  });
+  addChain(draft, subject, names.firewall, [`${words.ip} saddr != { ${allowed.join(' , ')} } drop`]);
 }
 
-/** The chains that choose an endpoint, and with session affinity what belongs to each endpoint. */
-function addBalancing(draft: Draft, subject: Subject): void {
+/** The chains that send each packet to one of some endpoints. */
+function addBalancingChains(draft: Draft, subject: Subject): void {
   const { plan, names } = subject;
-  const chooses =
-    plan.affinitySeconds === undefined ? evenly(subject) : faithfully(draft, subject, plan.affinitySeconds);
-  const add = (name: string, endpoints: readonly Endpoint[]): void => {
-    if (endpoints.length > 0) draft.chains.push({ name, properties: '', rules: chooses(endpoints) });
-  };
-  add(names.service, plan.clusterEndpoints);
-  add(names.local, plan.localEndpoints);
+  const rules = plan.affinitySeconds === undefined ? translationToAny : returnToRememberedOrAny;
+  if (plan.clusterEndpoints.length > 0) addChain(draft, subject, names.service, rules(subject, plan.clusterEndpoints));
+  if (plan.localEndpoints.length > 0) addChain(draft, subject, names.local, rules(subject, plan.localEndpoints));
 }
 
-/** The rules that send each packet to one of some endpoints. */
-type Choice = (endpoints: readonly Endpoint[]) => readonly string[];
-
-/** Without session affinity: one rule that translates the address to that of any endpoint, all alike. */
-function evenly({ words, protocol }: Subject): Choice {
-  return (endpoints) => {
-    const map = endpoints.map(({ source, port }, i) => `${i} : ${source.address} . ${port}`).join(' , ');
-    return [
-      `meta l4proto ${protocol} dnat ${words.ip} addr . port to numgen random mod ${endpoints.length} map { ${map} }`,
-    ];
-  };
+/** One rule that translates the address to that of any endpoint, all alike. */
+function translationToAny({ words, protocol }: Subject, endpoints: readonly Endpoint[]): readonly string[] {
+  const map = endpoints.map(({ source, port }, i) => `${i} : ${source.address} . ${port}`).join(' , ');
+  return [
+    `meta l4proto ${protocol} dnat ${words.ip} addr . port to numgen random mod ${endpoints.length} map { ${map} }`,
+  ];
 }
 
-/** With session affinity: a client that an endpoint remembers goes there again, any other to one by chance. */
-function faithfully(draft: Draft, { plan, words, protocol }: Subject, seconds: number): Choice {
-  const byEndpoint = new Map<Endpoint, EndpointNames>();
+/** The rules with session affinity: a client that an endpoint remembers goes there again, any other to one by chance. */
+function returnToRememberedOrAny({ plan, words }: Subject, endpoints: readonly Endpoint[]): readonly string[] {
+  const names = endpoints.map((endpoint) => endpointNames(plan, endpoint));
+  const map = names.map(({ chain }, i) => `${i} : goto ${chain}`).join(' , ');
+  return [
+    ...names.map(({ chain, affinitySet }) => `${words.ip} saddr @${affinitySet} goto ${chain}`),
+    `numgen random mod ${names.length} vmap { ${map} }`,
+  ];
+}
+
+/** For each endpoint the set of the clients that it remembers, and the chain that puts them there. */
+function addAffinity(draft: Draft, subject: Subject, seconds: number): void {
+  const { plan, words, protocol } = subject;
   for (const endpoint of plan.reachableEndpoints) {
-    const names = endpointNames(plan, endpoint);
-    byEndpoint.set(endpoint, names);
-    draft.affinitySets.push({
-      name: names.affinitySet,
-      properties: `{ type ${words.addressType} ; flags dynamic,timeout ; timeout ${seconds}s ; }`,
-    });
-    draft.chains.push({
-      name: names.chain,
-      properties: '',
-      rules: [
-        `update @${names.affinitySet} { ${words.ip} saddr }`,
-        `meta l4proto ${protocol} dnat to ${endpoint.text}`,
-      ],
-    });
+    const { chain, affinitySet } = endpointNames(plan, endpoint);
+    const properties = `{ type ${words.addressType} ; flags dynamic,timeout ; timeout ${seconds}s ; }`;
+    draft.affinitySets.push(newCollection('set', words.table, affinitySet, properties));
+    addChain(draft, subject, chain, [
+      `update @${affinitySet} { ${words.ip} saddr }`,
+      `meta l4proto ${protocol} dnat to ${endpoint.text}`,
+    ]);
   }
-  return (endpoints) => {
-    const names = endpoints.flatMap((endpoint) => byEndpoint.get(endpoint) ?? []);
-    const map = names.map(({ chain }, i) => `${i} : goto ${chain}`).join(' , ');
-    return [
-      ...names.map(({ chain, affinitySet }) => `${words.ip} saddr @${affinitySet} goto ${chain}`),
-      `numgen random mod ${names.length} vmap { ${map} }`,
-    ];
-  };
 }

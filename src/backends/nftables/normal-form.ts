@@ -84,7 +84,7 @@ function normalCollection(collection: NftCollection): NormalCollection {
     ...(size === undefined || isDefaultSize ? [] : [`size ${size}`]),
     ...others.toSorted(compareBytes),
   ].join('; ');
-  const meanings = keyTypes.map((type) => MEANINGS[type] ?? 'other');
+  const meanings = meaningsOfTypes(keyTypes);
   const normal = hasTimeout
     ? []
     : elements.map((each): [string, string] => [normalKey(each.key, meanings), besideKey(each)]);
@@ -97,6 +97,11 @@ const MEANINGS: Readonly<Record<string, Meaning | undefined>> = {
   inet_proto: 'protocol',
   mark: 'mark',
 };
+
+/** What the parts of a key mean, by the types that a set or map was declared with. */
+export function meaningsOfTypes(keyTypes: readonly string[]): readonly Meaning[] {
+  return keyTypes.map((type) => MEANINGS[type] ?? 'other');
+}
 
 /** The key of an element in normal form, by which a packet's values find it. */
 function normalKey(key: string, meanings: readonly Meaning[]): string {

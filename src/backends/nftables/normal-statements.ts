@@ -148,7 +148,7 @@ const DEFAULT_REJECTS = new Set([
 ]);
 
 /** What the values mean that an expression is compared with; one for each part of a concatenation. */
-function meaningsOf(expression: NftExpression): readonly Meaning[] {
+export function meaningsOf(expression: NftExpression): readonly Meaning[] {
   switch (expression.kind) {
     case 'concat':
       return expression.parts.map((part) => meaningsOf(part)[0] ?? 'other');

@@ -3,7 +3,7 @@
 import { isLoopback } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import { masqueradeMark } from '../mark.js';
-import type { Chain, Collection } from './fragment.js';
+import { type Chain, type Collection, type Element, newChain, newCollection, newElement } from './lines.js';
 import { detectorMatch, WORDS } from './words.js';
 
 /**
@@ -11,7 +11,11 @@ import { detectorMatch, WORDS } from './words.js';
  * @param serviceCIDRs the ranges of cluster IPs that are known
  */
 export function fixedChains(node: NodeFacts, serviceCIDRs: readonly string[]): readonly Chain[] {
-  const { ip } = WORDS[node.family];
+  const { ip, table } = WORDS[node.family];
+  const chain = (name: string, rules: readonly string[], properties = ''): Chain =>
+    newChain(table, name, properties, rules);
+  const base = (name: string, type: string, hook: string, priority: number, rules: readonly string[]): Chain =>
+    chain(name, rules, ` { type ${type} hook ${hook} priority ${priority} ; }`);
   const destination = `${ip} daddr . meta l4proto . th dport`;
   const { checked, translated } = nodePortMatches(node);
   return [
@@ -41,28 +45,16 @@ export function fixedChains(node: NodeFacts, serviceCIDRs: readonly string[]): r
         ? []
         : [`${ip} daddr { ${serviceCIDRs.join(',')} } drop comment "Drop traffic to unallocated ClusterIPs"`]),
     ]),
-    {
-      name: 'reject-chain',
-      properties: ' { comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }',
-      rules: ['reject'],
-    },
+    chain('reject-chain', ['reject'], ' { comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }'),
   ];
 }
 
 /** What is still addressed to a Service when it has not been translated finds no endpoint. */
 const AFTER_TRANSLATION = ['ct state new jump service-endpoints-check', 'ct state new jump cluster-ips-check'];
 
-function chain(name: string, rules: readonly string[]): Chain {
-  return { name, properties: '', rules };
-}
-
-function base(name: string, type: string, hook: string, priority: number, rules: readonly string[]): Chain {
-  return { name, properties: ` { type ${type} hook ${hook} priority ${priority} ; }`, rules };
-}
-
 /**
- * What tells a packet to a node port: before translation, and in the check for missing endpoints, which hangs in input
- * only and so need not ask whether the address is local.
+ * The matches for packets whose destination address may be one of node ports: `translated` where they are sent on to
+ * endpoints; `checked` where those without endpoints are refused, which is in input only, where every address is local.
  */
 function nodePortMatches({ nodePortAddresses, family }: NodeFacts): {
   readonly checked: string;
@@ -96,33 +88,40 @@ function masquerading(node: NodeFacts): readonly string[] {
 
 /** The fixed sets, bytewise by name; `nodeport-ips` only where node ports do not answer on every address. */
 export function fixedSets({ family, nodePortAddresses }: NodeFacts): readonly Collection[] {
-  const { addressType } = WORDS[family];
+  const { addressType, table } = WORDS[family];
+  const set = (name: string, type: string, comment: string): Collection =>
+    newCollection('set', table, name, typed(type, comment));
   const connection = `${addressType} . ${addressType} . inet_proto . inet_service`;
   return [
-    collection('cluster-ips', addressType, 'Active ClusterIPs'),
-    collection('hairpin-connections', connection, 'service hairpin connections'),
-    ...(nodePortAddresses.all ? [] : [collection('nodeport-ips', addressType, 'IPs that accept NodePort traffic')]),
+    set('cluster-ips', addressType, 'Active ClusterIPs'),
+    set('hairpin-connections', connection, 'service hairpin connections'),
+    ...(nodePortAddresses.all ? [] : [set('nodeport-ips', addressType, 'IPs that accept NodePort traffic')]),
   ];
 }
 
 /** The maps, bytewise by name. */
 export function fixedMaps({ family }: NodeFacts): readonly Collection[] {
+  const { addressType, table } = WORDS[family];
+  const map = (name: string, type: string, comment: string): Collection =>
+    newCollection('map', table, name, typed(type, comment));
   const port = 'inet_proto . inet_service : verdict';
-  const address = `${WORDS[family].addressType} . ${port}`;
+  const address = `${addressType} . ${port}`;
   return [
-    collection('firewall-ips', address, 'destinations that are subject to LoadBalancerSourceRanges'),
-    collection('no-endpoint-nodeports', port, 'vmap to drop or reject packets to service nodeports with no endpoints'),
-    collection('no-endpoint-services', address, 'vmap to drop or reject packets to services with no endpoints'),
-    collection('service-ips', address, 'ClusterIP, ExternalIP and LoadBalancer IP traffic'),
-    collection('service-nodeports', port, 'NodePort traffic'),
+    map('firewall-ips', address, 'destinations that are subject to LoadBalancerSourceRanges'),
+    map('no-endpoint-nodeports', port, 'vmap to drop or reject packets to service nodeports with no endpoints'),
+    map('no-endpoint-services', address, 'vmap to drop or reject packets to services with no endpoints'),
+    map('service-ips', address, 'ClusterIP, ExternalIP and LoadBalancer IP traffic'),
+    map('service-nodeports', port, 'NodePort traffic'),
   ];
 }
 
-function collection(name: string, type: string, comment: string): Collection {
-  return { name, properties: `{ type ${type} ; comment "${comment}" ; }` };
+function typed(type: string, comment: string): string {
+  return `{ type ${type} ; comment "${comment}" ; }`;
 }
 
-/** The addresses on which node ports answer, where that is not every one: never loopback. */
-export function nodePortIPs({ family, nodePortAddresses }: NodeFacts): readonly string[] {
-  return nodePortAddresses.local.filter((text) => !isLoopback({ family, text }));
+/** The elements of `nodeport-ips`, in no particular order: never loopback. */
+export function nodePortElements({ family, nodePortAddresses }: NodeFacts): readonly Element[] {
+  return nodePortAddresses.local
+    .filter((text) => !isLoopback({ family, text }))
+    .map((ip) => newElement(WORDS[family].table, `nodeport-ips { ${ip}`, { owner: '', verdict: '', comment: '' }));
 }

@@ -28,21 +28,23 @@ export function detectorMatch(
 ): string | undefined {
   if (detector === undefined) return undefined;
   if (detector.kind === 'cidr') return `${WORDS[family].ip} saddr ${not}${detector.cidr}`;
-  return `iifname ${not}${interfaceWord(detector)}`;
+  return `iifname ${not}${quotedInterface(detector) ?? interfaceWord(detector)}`;
 }
+
+type InterfaceDetector = Exclude<LocalDetector, { readonly kind: 'cidr' }>;
 
 /**
- * Whether kube-proxy's own text, which has no quotes, would not load because of the interface's name, or match another
- * one, with some release of nft from 1.0.1 on, the oldest that kube-proxy takes.
+ * The interface's name in quotes, if kube-proxy's own text, which has none, would not load because of the name, or
+ * match another one, with some release of nft from 1.0.1 on, the oldest that kube-proxy takes.
  */
-export function needsQuotes(detector: LocalDetector | undefined): boolean {
-  if (detector === undefined || detector.kind === 'cidr') return false;
-  return detector.kind === 'interface' ? !isPlainWord(detector.name) : !isPlainStart(detector.prefix);
+export function quotedInterface(detector: LocalDetector | undefined): string | undefined {
+  if (detector === undefined || detector.kind === 'cidr') return undefined;
+  const plain = detector.kind === 'interface' ? isPlainWord(detector.name) : isPlainStart(detector.prefix);
+  return plain ? undefined : `"${interfaceWord(detector)}"`;
 }
 
-function interfaceWord(detector: Exclude<LocalDetector, { readonly kind: 'cidr' }>): string {
-  const word = detector.kind === 'interface' ? detector.name : `${detector.prefix}*`;
-  return needsQuotes(detector) ? `"${word}"` : word;
+function interfaceWord(detector: InterfaceDetector): string {
+  return detector.kind === 'interface' ? detector.name : `${detector.prefix}*`;
 }
 
 /** nft reads a word as a name if it looks like one and means nothing else. */
@@ -63,9 +65,9 @@ const NAMES_OF_DIGITS =
   /^(0|[1-9][0-9]*|([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?|[0-9]{1,3}(\.[0-9]{1,3}){3}|8021(q|ad))$/;
 
 /** nft refuses a longer comment of an element, and with it the whole script. */
-const LONGEST_COMMENT = 128;
+export const LONGEST_COMMENT = 128;
 
 /** A comment of an element, cut to what nft takes; comments here are ASCII. */
-export function elementComment(text: string): { readonly text: string; readonly cut: boolean } {
-  return { text: text.slice(0, LONGEST_COMMENT), cut: text.length > LONGEST_COMMENT };
+export function elementComment(text: string): string {
+  return text.slice(0, LONGEST_COMMENT);
 }

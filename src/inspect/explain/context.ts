@@ -51,7 +51,7 @@ export function explainContext(state: ClusterState, options: CompileOptions = {}
 
 function compiledTexts(plan: NodePlan, mode: ProxyMode): Readonly<Record<string, string>> {
   const { texts } = BACKENDS[mode].create()(plan);
-  return Object.fromEntries(Object.entries(texts).map(([part, pieces]) => [part, pieces.join('')]));
+  return Object.fromEntries(texts.map(({ part, pieces }) => [part, pieces.join('')]));
 }
 
 const knownLines = new WeakMap<object, ReadonlySet<string>>();

@@ -5,7 +5,6 @@ import { fragmentContext } from '../../backends/iptables/rules.js';
 import { lowerServicePort as lowerIpvs } from '../../backends/ipvs/fragment.js';
 import { setName } from '../../backends/ipvs/sets.js';
 import { lowerServicePort as lowerNftables } from '../../backends/nftables/fragment.js';
-import { WORDS } from '../../backends/nftables/words.js';
 import { lowerProtocol } from '../../net/protocol.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
@@ -106,7 +105,8 @@ function addIpvs(draft: Draft, { node }: NodePlan): void {
       { kind: 'chain', table: 'filter', name, purpose },
     );
   }
-  for (const text of new Set(fragment.addresses)) {
+  const bound = fragment.entries.filter(({ set }) => set === 'IPVS-IPS').map(({ entry }) => entry);
+  for (const text of new Set(bound)) {
     const purpose = 'has the address on the node, so that the kernel takes packets to it in';
     const object: ObjectId = { kind: 'interface', table: undefined, name: 'kube-ipvs0', purpose };
     add(draft, { part: `ipvs.${family}.addresses`, table: undefined, text }, object);
@@ -116,23 +116,22 @@ function addIpvs(draft: Draft, { node }: NodePlan): void {
 function addNftables(draft: Draft, { node }: NodePlan): void {
   const { plan } = draft;
   const fragment = lowerNftables(plan, node);
-  const { table } = WORDS[plan.family];
   const part = `nftables.${plan.family}.nft`;
   const line = (text: string): RuleLine => ({ part, table: undefined, text });
-  for (const { name, properties, rules } of fragment.chains) {
+  for (const { name, added, rules } of fragment.chains) {
     const [kind = ''] = name.split('-');
     const object: ObjectId = { kind: 'chain', table: undefined, name, purpose: ownChainPurpose(kind) };
-    add(draft, line(`add chain ${table} ${name}${properties}`), object, false);
-    for (const rule of rules) add(draft, line(`add rule ${table} ${name} ${rule}`), object);
+    add(draft, line(added.trimEnd()), object, false);
+    for (const rule of wholeLines(rules)) add(draft, line(rule), object);
   }
-  for (const { name, properties } of fragment.affinitySets) {
+  for (const { name, added } of fragment.affinitySets) {
     const object: ObjectId = { kind: 'set', table: undefined, name, purpose: ownChainPurpose('affinity') };
-    add(draft, line(`add set ${table} ${name} ${properties}`), object, false);
+    add(draft, line(added.trimEnd()), object, false);
   }
-  for (const { key, line: text } of fragment.elements) {
+  for (const { key, added } of fragment.elements) {
     const [name = ''] = key.split(' ');
     const { what, text: purpose } = nftSetPurpose(name);
-    add(draft, line(text.trimEnd()), { kind: what, table: undefined, name, purpose });
+    add(draft, line(added.trimEnd()), { kind: what, table: undefined, name, purpose });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Settings of kube-proxy, and what a mode lacks that another one has. */
-import { MODE_DIFFERENCES, type ModeDifference } from '../../backends/modes.js';
+import { JUDGED_DIFFERENCES, type ModeDifference } from '../../backends/modes.js';
 import type { ProxyMode } from '../../kube/config.js';
 import type { FieldPath } from '../../kube/diagnostics.js';
 import type { Node } from '../../kube/node.js';
@@ -180,7 +180,7 @@ function lossesOf(cluster: LintCluster, from: ProxyMode): readonly Loss[] {
     const byMode = { iptables: facts('iptables'), ipvs: facts('ipvs'), nftables: facts('nftables') };
     return { plan: planNode(state, { node, family, mode: from, config }), facts: byMode };
   });
-  return MODE_DIFFERENCES.flatMap((difference): readonly Loss[] => {
+  return JUDGED_DIFFERENCES.flatMap((difference): readonly Loss[] => {
     const loss = LOSSES[difference.code];
     if (loss === undefined || !loss.lostIn.includes(mode) || loss.lostIn.includes(from)) return [];
     const { wayOut } = loss;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RESERVED_ALWAYS, RESERVED_WORDS } from '../../../src/backends/nftables/reserved-words.js';
-import { detectorMatch, elementComment, needsQuotes } from '../../../src/backends/nftables/words.js';
+import { detectorMatch, elementComment, quotedInterface } from '../../../src/backends/nftables/words.js';
 import type { LocalDetector } from '../../../src/index.js';
 
 const bridge = (name: string): LocalDetector => ({ kind: 'interface', name });
@@ -21,7 +21,7 @@ describe('the match for traffic of local pods', () => {
 
   it('is none without a detector', () => {
     expect(detectorMatch(undefined, 'ipv4', '')).toBeUndefined();
-    expect(needsQuotes(undefined)).toBe(false);
+    expect(quotedInterface(undefined)).toBeUndefined();
   });
 
   // As kube-proxy writes them, without quotes: what nft's scanner reads as one word, and takes for a name.
@@ -50,7 +50,7 @@ describe('the match for traffic of local pods', () => {
     for (const name of names) {
       expect(detectorMatch(bridge(name), 'ipv4', '')).toBe(`iifname "${name}"`);
       expect(detectorMatch(bridge(name), 'ipv6', '!= ')).toBe(`iifname != "${name}"`);
-      expect(needsQuotes(bridge(name))).toBe(true);
+      expect(quotedInterface(bridge(name))).toBe(`"${name}"`);
     }
   });
 
@@ -67,7 +67,7 @@ describe('the match for traffic of local pods', () => {
   it('has quotes around a beginning with a digit or other signs', () => {
     for (const prefix of ['0', '42', '1d', '10.0.0.1', '8021q', 'a+b', 'a@']) {
       expect(detectorMatch(beginning(prefix), 'ipv4', '')).toBe(`iifname "${prefix}*"`);
-      expect(needsQuotes(beginning(prefix))).toBe(true);
+      expect(quotedInterface(beginning(prefix))).toBe(`"${prefix}*"`);
     }
   });
 });
@@ -89,7 +89,7 @@ describe('reserved words', () => {
 describe('comments of elements', () => {
   it('are cut where nft refuses more', () => {
     const longest = 'c'.repeat(128);
-    expect(elementComment(longest)).toEqual({ text: longest, cut: false });
-    expect(elementComment(`${longest}d`)).toEqual({ text: longest, cut: true });
+    expect(elementComment(longest)).toBe(longest);
+    expect(elementComment(`${longest}d`)).toBe(longest);
   });
 });

@@ -1,0 +1,163 @@
+/** A trace for people and for programs. */
+import { styleText } from 'node:util';
+import { printFraction } from '../backends/packet/fraction.js';
+import type { RuleReference, Step } from '../backends/packet/packet.js';
+import type { Fate, Outcome } from '../backends/packet/walk.js';
+import type { TraceAnswer } from '../inspect/ask.js';
+import type { Surroundings } from '../inspect/ends.js';
+import { reasonOf } from '../inspect/reasons.js';
+import { type ServiceNames, serviceNames } from '../inspect/service-names.js';
+import type { FateShare } from '../inspect/trace.js';
+import type { Diagnostic } from '../kube/diagnostics.js';
+import { joinHostPort } from '../net/ip.js';
+import { diagnosticJson, printable } from './report.js';
+
+/** What is reported. */
+export interface ShownTrace {
+  readonly answer: TraceAnswer;
+  readonly around: Surroundings;
+  /** Which rules these are. */
+  readonly rules: string;
+}
+
+/** The report for people: what was asked, one way with all its rules, then every end. */
+export function traceText(shown: ShownTrace, color: boolean): string {
+  const paint = (style: 'bold' | 'dim' | 'green' | 'red', text: string) =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  const { answer, around } = shown;
+  const names = serviceNames(around.state);
+  const lines = [paint('bold', printable(headline(shown, names))), ''];
+  const way = mostInstructive(answer.trace.fates);
+  if (way !== undefined) {
+    for (const { rule, reason } of wayLines(way, names)) {
+      lines.push(printable(rule));
+      if (reason !== '') lines.push(paint('dim', printable(reason)));
+    }
+    lines.push('');
+  }
+  const shares = answer.trace.fates.map((share) => [printFraction(share.probability), share] as const);
+  const width = Math.max(0, ...shares.map(([text]) => text.length));
+  for (const [text, { fate }] of shares) {
+    const style = fate.kind === 'delivered' ? 'green' : 'red';
+    lines.push(`${paint('bold', text.padStart(width))}  ${paint(style, printable(fateText(fate, shown)))}`);
+  }
+  if (shares.length === 0) lines.push('No connection can begin, so nothing is established.');
+  return `${lines.join('\n')}\n`;
+}
+
+function headline({ answer: { packet, sender, trace }, rules }: ShownTrace, names: ServiceNames): string {
+  const { family, protocol, source, destination, destinationPort } = packet;
+  const to = protocol === 'icmp' ? destination : joinHostPort(destination, family, destinationPort);
+  const from = sender.name === undefined ? source : `${source} (${sender.name})`;
+  const name = names.ofDestination(packet);
+  const service = name === undefined ? '' : ` (${name})`;
+  const ways = trace.outcomes.length === 1 ? '' : `: one of ${trace.outcomes.length} ways`;
+  return `${protocol} from ${from} to ${to}${service}, through ${rules}${ways}`;
+}
+
+/** The one with the most rules; of several the first. */
+function mostInstructive(fates: readonly FateShare[]): Outcome | undefined {
+  let best: Outcome | undefined;
+  for (const { example } of fates) if (best === undefined || example.steps.length > best.steps.length) best = example;
+  return best;
+}
+
+/** Longer names of chains would push everything else off the screen. */
+const WIDEST_CHAIN = 48;
+
+/** The rules of a way with their reasons. */
+function wayLines({ steps }: Outcome, names: ServiceNames): readonly WayLine[] {
+  if (steps.length === 0) return [{ rule: 'no rule matches', reason: '' }];
+  // Where all rules are in one table its name says nothing.
+  const oneTable = new Set(steps.map(({ rule }) => rule.table)).size === 1;
+  const chains = steps.map(({ rule }) => (oneTable ? rule.chain : `${rule.table} ${rule.chain}`));
+  const width = Math.min(WIDEST_CHAIN, Math.max(...chains.map((chain) => chain.length)));
+  let hook = '';
+  return steps.map((step, i) => {
+    const shownHook = step.hook === hook ? '' : step.hook;
+    hook = step.hook;
+    const rule = `${shownHook.padEnd(11)}  ${(chains[i] ?? '').padEnd(width)}  ${step.effect}`;
+    const reason = reasonOf(step, names);
+    return { rule, reason: reason === '' ? '' : `${' '.repeat(15)}${reason}` };
+  });
+}
+
+/** One rule on the way. */
+interface WayLine {
+  readonly rule: string;
+  /** `''` for none. */
+  readonly reason: string;
+}
+
+function fateText(fate: Fate, { answer: { packet }, around }: ShownTrace): string {
+  if (fate.kind === 'rejected') return `rejected by ${ruleText(fate.by)}: the sender is told at once`;
+  if (fate.kind === 'dropped') return `dropped by ${ruleText(fate.by)}: nobody is told`;
+  const { address, port, chosenBy, sourceNat } = fate;
+  const place = packet.protocol === 'icmp' ? address : joinHostPort(address, packet.family, port);
+  const pod = around.pods.at(address);
+  const to = pod === undefined ? place : `${place} (pod ${pod.name})`;
+  const source =
+    sourceNat === undefined
+      ? `source ${packet.source} kept`
+      : `source ${sourceNat.address ?? 'masqueraded as an address of the node'} by ${ruleText(sourceNat.by)}`;
+  const itself = sourceNat === undefined && chosenBy !== undefined && address === packet.source;
+  const warning = itself ? '; the pod drops it, as it seems to come from itself' : '';
+  return `${chosenBy === undefined ? 'not touched' : 'delivered'}: to ${to}, ${source}${warning}`;
+}
+
+function ruleText({ table, chain }: RuleReference): string {
+  return `${table} ${chain}`;
+}
+
+/** The report for programs; docs/schema/trace.json describes it. */
+export function traceJson(shown: ShownTrace | undefined, diagnostics: readonly Diagnostic[]): string {
+  const result = {
+    trace: shown === undefined ? undefined : answerJson(shown),
+    diagnostics: diagnostics.map(diagnosticJson),
+  };
+  return `${JSON.stringify(result, undefined, 2)}\n`;
+}
+
+function answerJson(shown: ShownTrace): unknown {
+  const { answer, around, rules } = shown;
+  const { packet, sender, trace } = answer;
+  const names = serviceNames(around.state);
+  return {
+    rules,
+    packet: {
+      family: packet.family,
+      protocol: packet.protocol,
+      source: packet.source,
+      sender: sender.name,
+      destination: packet.destination,
+      port: packet.protocol === 'icmp' ? undefined : packet.destinationPort,
+      service: names.ofDestination(packet),
+    },
+    fates: trace.fates.map(({ probability, fate, example }) => ({
+      probability: printFraction(probability),
+      ...fateJson(fate, around),
+      way: example.steps.map((step) => stepJson(step, names)),
+    })),
+  };
+}
+
+function fateJson(fate: Fate, { pods }: Surroundings): object {
+  if (fate.kind !== 'delivered') return { fate: fate.kind, by: fate.by };
+  const { address, port, chosenBy, sourceNat } = fate;
+  return {
+    fate: chosenBy === undefined ? 'untouched' : 'delivered',
+    address,
+    port,
+    pod: pods.at(address)?.name,
+    by: chosenBy,
+    source: sourceNat === undefined ? 'kept' : 'masqueraded',
+    sourceAddress: sourceNat?.address,
+    sourceBy: sourceNat?.by,
+  };
+}
+
+function stepJson(step: Step, names: ServiceNames): object {
+  const { hook, rule, effect } = step;
+  const reason = reasonOf(step, names);
+  return { hook, ...rule, effect, reason: reason === '' ? undefined : reason };
+}

@@ -1,0 +1,108 @@
+/** `kuberules trace`: a packet through the rules of one node. */
+import { compile } from '../backends/compile.js';
+import { type Asked, askTrace } from '../inspect/ask.js';
+import type { Surroundings } from '../inspect/ends.js';
+import { indexPods } from '../inspect/pods.js';
+import { type KernelRules, rulesOfDumps, rulesOfParts } from '../inspect/rule-texts.js';
+import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
+import { placeDiagnostics } from '../kube/locate.js';
+import type { SourceText } from '../kube/objects.js';
+import { emptyState } from '../kube/state.js';
+import type { Family } from '../net/family.js';
+import { chooseNode } from '../plan/choose-node.js';
+import { type ClusterFlags, type ClusterInput, readCluster, readConfiguration } from './cluster.js';
+import { DONE, TROUBLE } from './exit.js';
+import { readInputFile } from './input.js';
+import type { Io } from './io.js';
+import { printDiagnostics } from './report.js';
+import { traceJson, traceText } from './trace-report.js';
+
+/** The command's options as commander gives them. */
+export interface TraceFlags extends Omit<ClusterFlags, 'filename'> {
+  readonly filename?: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  readonly dump?: readonly string[];
+  readonly family?: Family;
+  readonly after?: string;
+  readonly established: boolean;
+  readonly inInterface?: string;
+  readonly localAddress?: readonly string[];
+  readonly output: 'text' | 'json';
+}
+
+/** An answer with what it is about. */
+interface Traced extends Asked {
+  readonly around: Surroundings | undefined;
+  /** `nftables rules of worker-1`, `rules in nft.txt`. */
+  readonly rules: string;
+  readonly sources: readonly SourceText[];
+}
+
+/** Runs the command; returns the exit code. */
+export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
+  const { answer, diagnostics, around, rules, sources } = traceInputs(flags, io);
+  const found = placeDiagnostics(diagnostics, sources);
+  const shown = answer === undefined || around === undefined ? undefined : { answer, around, rules };
+  if (flags.output === 'json') await io.out(traceJson(shown, found));
+  else {
+    printDiagnostics(found, io);
+    if (shown !== undefined) await io.out(traceText(shown, io.color));
+  }
+  return shown === undefined ? TROUBLE : DONE;
+}
+
+function traceInputs(flags: TraceFlags, io: Io): Traced {
+  const fail = (diagnostics: readonly Diagnostic[], sources: readonly SourceText[] = []): Traced => {
+    return { answer: undefined, diagnostics, around: undefined, rules: '', sources };
+  };
+  const { filename = [], dump = [] } = flags;
+  if (filename.length === 0 && dump.length === 0) {
+    const hint = 'Give objects with -f, or what a node printed with --dump.';
+    return fail([diagnostic('usage', 'there are no rules to trace through.', { hint })]);
+  }
+  const cluster = clusterOf({ ...flags, filename }, io);
+  const { state, config, mode, objects, sources } = cluster;
+  if (hasErrors(cluster.diagnostics)) return fail(cluster.diagnostics, sources);
+  const { node, diagnostics: chosen } = chooseNode(state, flags.node, config);
+  // Compiling says it once more, and of dumps alone it says nothing.
+  const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : [])];
+  if (node === undefined) return fail(said, sources);
+
+  const around: Surroundings = { state, pods: indexPods(objects), node, namespace: flags.namespace ?? 'default' };
+  const compiled = (family: Family): KernelRules => {
+    const { parts, diagnostics } = compile(state, { mode, config, node: flags.node, family });
+    const rules = hasErrors(diagnostics) ? NO_RULES : rulesOfParts(parts, family);
+    return { ...rules, diagnostics: [...diagnostics, ...rules.diagnostics] };
+  };
+  const asked = askTrace(around, dump.length === 0 ? compiled : (family) => dumped(dump, family), {
+    from: flags.from,
+    to: flags.to,
+    family: flags.family,
+    after: flags.after,
+    established: flags.established,
+    inInterface: flags.inInterface,
+    localAddresses: flags.localAddress ?? [],
+  });
+  const rules = dump.length === 0 ? `${mode} rules${node.name === '' ? '' : ` of ${node.name}`}` : dump.join(', ');
+  return { ...asked, diagnostics: [...said, ...asked.diagnostics], around, rules, sources };
+}
+
+const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet: undefined, diagnostics: [] };
+
+/** The cluster; without objects an empty one, which dumps can do with. */
+function clusterOf(flags: ClusterFlags, io: Io): ClusterInput {
+  const configuration = readConfiguration(flags);
+  if (flags.filename.length > 0) return readCluster(flags, configuration, io, { readsPods: true });
+  return { ...configuration, state: emptyState(), objects: [], pods: [] };
+}
+
+function dumped(files: readonly string[], family: Family): KernelRules {
+  const read = files.map((file) => readInputFile(file));
+  const unread = read.flatMap((each) => ('text' in each ? [] : [each]));
+  if (unread.length > 0) return { ...NO_RULES, diagnostics: unread };
+  return rulesOfDumps(
+    read.flatMap((each) => ('text' in each ? [each] : [])),
+    family,
+  );
+}

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { folderWith, kuberules } from '../support/cli.js';
+import { schemaProblems } from '../support/json-schema.js';
+
+const CLUSTER = ['-f', 'test/kernel/cluster.yaml', '--node', 'node-a', '--cluster-cidr', '10.244.0.0/16'];
+
+interface Answer {
+  readonly trace?: {
+    readonly packet: Readonly<Record<string, unknown>>;
+    readonly fates: readonly {
+      readonly probability: string;
+      readonly fate: string;
+      readonly address?: string;
+      readonly source?: string;
+      readonly way: readonly { readonly reason?: string }[];
+    }[];
+  };
+  readonly diagnostics: readonly { readonly code: string; readonly message: string; readonly hint?: string }[];
+}
+
+async function ask(...args: readonly string[]): Promise<Answer> {
+  const { out, code } = await kuberules('trace', ...args, '--output', 'json');
+  const answer = JSON.parse(out) as Answer;
+  expect(schemaProblems(answer, 'trace.json')).toEqual([]);
+  expect(code).toBe(answer.trace === undefined ? 2 : 0);
+  return answer;
+}
+
+/** `1/3 delivered 10.244.1.11 kept`. */
+const fatesOf = ({ trace }: Answer) =>
+  trace?.fates.map(({ probability, fate, address, source }) =>
+    [probability, fate, address, source].filter((each) => each !== undefined).join(' '),
+  );
+
+describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
+  const traced = (...args: readonly string[]) => ask('--mode', mode, ...CLUSTER, ...args);
+
+  it('a pod to a Service: each endpoint with its exact share', async () => {
+    const answer = await traced('--from', '10.244.1.13', '--to', 'flow/web:http');
+    expect(fatesOf(answer)).toEqual([
+      '1/3 delivered 10.244.1.11 kept',
+      '1/3 delivered 10.244.1.12 kept',
+      '1/3 delivered 10.244.2.11 kept',
+    ]);
+    expect(answer.trace?.packet.service).toBe('cluster IP of flow/web:http');
+    expect(answer.trace?.fates[0]?.way.some(({ reason }) => reason?.includes('flow/web:http'))).toBe(true);
+  });
+
+  it('a hairpin, a client, and a Service without endpoints', async () => {
+    const hairpin = await traced('--from', '10.244.1.11', '--to', 'flow/hairpin');
+    expect(fatesOf(hairpin)).toEqual(['1 delivered 10.244.1.11 masqueraded']);
+    const client = await traced('--from', '203.0.113.9', '--to', '192.0.2.11:30014');
+    expect(fatesOf(client)).toEqual(['1 delivered 10.244.1.11 masqueraded']);
+    const nothing = await traced('--from', 'node', '--to', '10.96.0.3:53/udp');
+    expect(fatesOf(nothing)).toEqual(['1 rejected']);
+  });
+
+  it('an established connection goes where it went', async () => {
+    const args = ['--from', '203.0.113.9', '--to', '10.96.0.1:80'];
+    const [first, later] = [await traced(...args), await traced(...args, '--established')];
+    expect(fatesOf(later)).toEqual(fatesOf(first));
+    const none = await traced('--from', 'node', '--to', '10.96.0.3:80', '--established');
+    expect(none.trace?.fates).toEqual([]);
+  });
+
+  it('a client with affinity goes to the endpoint it had', async () => {
+    const answer = await traced('--from', '10.244.1.13', '--to', 'flow/sticky', '--after', '10.244.2.11:8080');
+    expect(fatesOf(answer)).toEqual(['1 delivered 10.244.2.11 kept']);
+  });
+
+  it('texts that were compiled before give the same as dumps', async () => {
+    const folder = folderWith({});
+    await kuberules('compile', '--mode', mode, ...CLUSTER, '-o', folder);
+    const parts = { iptables: ['rules', 'setup'], nftables: ['nft'] }[mode] ?? [
+      'ipvsadm',
+      'ipset',
+      'rules',
+      'addresses',
+      'setup',
+    ];
+    const dumps = parts.flatMap((part) => ['--dump', `${folder}/${mode}.ipv4.${part}`]);
+    const args = ['--from', '203.0.113.9', '--to', '10.96.0.1:80'];
+    expect(fatesOf(await ask(...dumps, ...args))).toEqual(fatesOf(await traced(...args)));
+  });
+});
+
+it('dumps of real kernels', async () => {
+  const folder = 'test/dumps/host/session-affinity';
+  const objects = ['--mode', 'iptables', '-f', `${folder}/objects.yaml`, '--config', `${folder}/config.yaml`];
+  const flows = [
+    ['--from', '203.0.113.9', '--to', '10.96.0.20:80'],
+    ['--from', 'node', '--to', '10.96.0.20:80'],
+  ];
+  for (const flow of flows) {
+    const compiled = fatesOf(await ask(...objects, ...flow));
+    for (const variant of ['legacy', 'nft']) {
+      expect(fatesOf(await ask(...objects, '--dump', `${folder}/iptables-save.${variant}.txt`, ...flow))).toEqual(
+        compiled,
+      );
+    }
+  }
+});
+
+describe('what cannot be answered', () => {
+  const nft = (rule: string) =>
+    folderWith({
+      'nft.txt': `table ip kube-proxy {\n\tchain nat-prerouting {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n\t\t${rule}\n\t}\n}\n`,
+    });
+
+  it('a rule that the packet meets and that is not known is named', async () => {
+    const dump = `${nft('ip daddr 10.96.0.1 limit rate 3/second accept')}/nft.txt`;
+    const { diagnostics } = await ask('--dump', dump, '--from', '10.0.0.1', '--to', '10.96.0.1:80');
+    expect(diagnostics[0]?.code).toBe('unknown-rule');
+    expect(diagnostics[0]?.message).toContain('nat-prerouting');
+    expect(diagnostics[0]?.message).toContain('limit rate 3/second');
+    // Behind a match that does not hold it plays no part.
+    const other = await ask('--dump', dump, '--from', '10.0.0.1', '--to', '10.96.0.2:80');
+    expect(fatesOf(other)).toEqual(['1 untouched 10.96.0.2 kept']);
+  });
+
+  it('an interface that is not known has to be named', async () => {
+    const folder = folderWith({
+      'save.txt': '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i eth1 -j DROP\nCOMMIT\n',
+    });
+    const args = ['--dump', `${folder}/save.txt`, '--from', '10.0.0.1', '--to', '10.0.0.2:80'];
+    const { diagnostics } = await ask(...args);
+    expect(diagnostics[0]?.hint).toContain('--in-interface');
+    expect(fatesOf(await ask(...args, '--in-interface', 'eth1'))).toEqual(['1 dropped']);
+    expect(fatesOf(await ask(...args, '--in-interface', 'eth0'))).toEqual(['1 untouched 10.0.0.2 kept']);
+  });
+
+  it.each([
+    [['--from', 'nobody', '--to', '10.96.0.1:80'], '--from'],
+    [['--from', '10.0.0.1', '--to', '10.96.0.1'], '--to'],
+    [['--from', '10.0.0.1', '--to', 'flow/nothing'], '--to'],
+    [['--from', '10.0.0.1', '--to', 'flow/multi'], 'several'],
+    [['--from', '10.0.0.1', '--to', '[fd00:10:96::1]:80'], 'family'],
+    [['--from', '10.0.0.1', '--to', '10.96.0.1:80', '--after', 'x'], '--after'],
+    [['--from', '10.0.0.1', '--to', '10.96.0.1:80', '--local-address', 'x'], '--local-address'],
+  ])('%j', async (args, word) => {
+    const { diagnostics } = await ask(...CLUSTER, ...args);
+    const [first] = diagnostics.filter(({ code }) => code === 'usage');
+    expect(`${first?.message} ${first?.hint}`).toContain(word);
+  });
+
+  it('without rules', async () => {
+    const { diagnostics } = await ask('--from', '10.0.0.1', '--to', '10.96.0.1:80');
+    expect(diagnostics[0]?.hint).toContain('--dump');
+  });
+});
+
+it('the report for people', async () => {
+  const args = ['--mode', 'nftables', ...CLUSTER, '--from', '10.244.1.11', '--to', 'flow/hairpin'];
+  const { out } = await kuberules('trace', ...args);
+  expect(out).toMatchInlineSnapshot(`
+    "tcp from 10.244.1.11 (a pod of this node) to 10.96.0.14:80 (cluster IP of flow/hairpin:http), through nftables rules of node-a
+
+    prerouting   filter-prerouting-pre-dnat              jump firewall-check
+                 nat-prerouting                          jump services
+                 services                                goto service-ULKMPGOC-flow/hairpin/tcp/http
+                   an address of flow/hairpin:http
+                 service-ULKMPGOC-flow/hairpin/tcp/http  dnat to 10.244.1.11:8080
+                   the endpoints of flow/hairpin:http under policy Cluster
+    forward      filter-forward                          jump service-endpoints-check
+                 filter-forward                          jump cluster-ips-check
+    postrouting  nat-postrouting                         jump masquerading
+                 masquerading                            masquerade
+                   a pod reaches itself: it must not see its own address
+
+    1  delivered: to 10.244.1.11:8080, source masqueraded as an address of the node by ip kube-proxy masquerading
+    "
+  `);
+});
