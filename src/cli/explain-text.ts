@@ -51,7 +51,7 @@ function createPrinter({ rules, terminal }: ExplainTextOptions): Printer {
   const bold = (text: string): string =>
     terminal?.color === true ? styleText('bold', text, { validateStream: false }) : text;
   const text = (indent: number, value: string, hang = indent): void => {
-    const broken = wrap(printable(value), terminal === undefined ? undefined : terminal.width - hang);
+    const broken = wrap(printable(value), terminal && { first: terminal.width - indent, rest: terminal.width - hang });
     for (const [i, line] of broken.entries()) lines.push(' '.repeat(i === 0 ? indent : hang) + line);
   };
   return {
@@ -77,21 +77,20 @@ function createPrinter({ rules, terminal }: ExplainTextOptions): Printer {
   };
 }
 
-/** Breaks a text at blanks; runs of them, which hold columns, stay as they are. */
-function wrap(text: string, width: number | undefined): readonly string[] {
-  if (width === undefined) return [text];
-  const room = Math.max(width, LEAST_WIDTH);
+/** Breaks a text at blanks; columns of the first line stay together. Without widths it stays one line. */
+function wrap(text: string, widths: { readonly first: number; readonly rest: number } | undefined): readonly string[] {
+  if (widths === undefined) return [text];
   const lines: string[] = [];
   let rest = text;
-  while (rest.length > room) {
-    // The first line begins with columns, and is as wide as they make it.
-    const at = rest.lastIndexOf(' ', room);
-    const cut = at > 0 && rest.slice(0, at).trim() !== '' ? at : rest.indexOf(' ', room);
-    if (cut < 0) break;
-    lines.push(rest.slice(0, cut).trimEnd());
-    rest = rest.slice(cut).trimStart();
+  for (;;) {
+    const room = Math.max(lines.length === 0 ? widths.first : widths.rest, LEAST_WIDTH);
+    if (rest.length <= room) return [...lines, rest];
+    const before = rest.lastIndexOf(' ', room);
+    const at = before > 0 ? before : rest.indexOf(' ', room);
+    if (at < 0) return [...lines, rest];
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = rest.slice(at).trimStart();
   }
-  return [...lines, rest];
 }
 
 function printService(printer: Printer, explanation: ServiceExplanation, setting: Setting): void {

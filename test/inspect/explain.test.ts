@@ -367,9 +367,9 @@ it('a terminal gets colour and lines of its width', () => {
   const colored = explanationText(explanation, setting, { rules: false, terminal: { width: 80, color: true } });
   expect(plain).not.toContain('\u001b');
   expect(narrow.replace(/\s+/g, ' ')).toBe(plain.replace(/\s+/g, ' '));
-  expect(narrow.split('\n').filter((each) => each.length > 80 && each.includes('  ') && !/KUBE-/.test(each))).toEqual(
-    [],
-  );
+  const lengths = narrow.split('\n').map((each) => each.length);
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(80);
+  expect(Math.max(...lengths)).toBeGreaterThan(70);
   expect(colored.replaceAll('\u001b[1m', '').replaceAll('\u001b[22m', '')).toBe(narrow);
   expect(colored).not.toBe(narrow);
 });
