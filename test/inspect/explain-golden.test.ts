@@ -95,3 +95,29 @@ function sampleOf(text: string): readonly string[] {
     return (counts.get(kind) ?? 0) <= 2;
   });
 }
+
+describe('what kube-proxy left on a real node', () => {
+  it.each([
+    ['iptables', 'test/dumps/host/dual-stack', 'iptables-save.legacy.txt'],
+    ['iptables', 'test/dumps/host/session-affinity', 'iptables-save.nft.txt'],
+    ['iptables', 'test/dumps/host/load-balancer-source-ranges', 'iptables-save.nft.txt'],
+    ['ipvs', 'test/dumps/ipvs/dual-stack', 'ipvs.ip6tables-save.txt'],
+    ['ipvs', 'test/dumps/ipvs/dual-stack', 'ipvsadm-Sn.txt'],
+    ['ipvs', 'test/dumps/ipvs/load-balancer-source-ranges', 'ipset-save.txt'],
+  ] as const)('mode %s: %s %s', (mode, folder, file) => {
+    const context = contextOf(folder, mode);
+    const lines = readFileSync(join(folder, file), 'utf8').split('\n');
+    const own = lines.filter((line) => /^(-A (KUBE-|-t)|-a|add) ?/.test(line));
+    expect(own.length).toBeGreaterThan(5);
+    let written = 0;
+    for (const line of own) {
+      const { explanation } = explain(line, context);
+      if (explanation?.kind !== 'line') throw new Error(`${line} is not explained`);
+      // Where counters are involved nobody can tell.
+      expect(explanation.written, line).toBe(line.includes('localhost_nps') ? undefined : true);
+      expect(explanation.reason, line).not.toMatch(/^$|no Service of this input/);
+      if (explanation.written) written++;
+    }
+    expect(written).toBeGreaterThan(own.length - 2);
+  });
+});

@@ -2,7 +2,7 @@
 import { normalRuleText } from '../../backends/xtables/normal-rule.js';
 import { parseRuleArguments } from '../../backends/xtables/parse-rule.js';
 import { printMatch, printRuleArguments } from '../../backends/xtables/print-rule.js';
-import type { Match, NatRange, Target } from '../../backends/xtables/rule.js';
+import type { Match, NatRange, RuleSpec, Target } from '../../backends/xtables/rule.js';
 import { PROBABILITY_ONE, shareOf } from '../../backends/xtables/values.js';
 import { joinHostPort } from '../../net/ip.js';
 import { type ExplainContext, linesOf } from './context.js';
@@ -28,7 +28,7 @@ export function explainXtablesLine(line: string, context: ExplainContext): LineE
   const target = spec.target;
   const leads = target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [];
   const names: readonly NameExplanation[] = [chain, ...leads].map((name) => explainName(name, context));
-  const written = writtenIn(context, chain, args, normalRuleText(spec));
+  const written = writtenIn(context, chain, args, spec);
   return {
     kind: 'line',
     line,
@@ -60,17 +60,24 @@ function rulesByChain(texts: Readonly<Record<string, string>>): ReadonlyMap<stri
 }
 
 /** Whether the compiled rules have a rule that says the same in a chain of that name; undefined in mode nftables. */
-function writtenIn(context: ExplainContext, chain: string, args: string, normal: string): boolean | undefined {
+function writtenIn(context: ExplainContext, chain: string, args: string, spec: RuleSpec): boolean | undefined {
   if (context.setting.mode === 'nftables') return undefined;
-  return context.setting.families.some((family) => {
-    const rules = rulesByChain(context.textsOf(family)).get(chain) ?? [];
-    return rules.includes(args) || rules.some((each) => normalOf(each) === normal);
-  });
+  const candidates = context.setting.families.map((family) => rulesByChain(context.textsOf(family)).get(chain) ?? []);
+  if (candidates.some((rules) => rules.includes(args))) return true;
+  const normal = uncounted(spec);
+  const found = candidates.some((rules) => rules.some((each) => normalOf(each) === normal));
+  // Rules that only count are written where a node has the counters, which no object tells.
+  return found || !spec.matches.some(({ kind }) => kind === 'nfacct') ? found : undefined;
 }
 
 function normalOf(args: string): string | undefined {
   const spec = parseRuleArguments(args);
-  return spec && normalRuleText(spec);
+  return spec && uncounted(spec);
+}
+
+/** The normal form without counters, which match every packet. */
+function uncounted({ matches, target }: RuleSpec): string {
+  return normalRuleText({ matches: matches.filter(({ kind }) => kind !== 'nfacct'), target });
 }
 
 /** What must be true of a packet, in words; nothing for what every packet fulfils. */
@@ -233,7 +240,9 @@ function sharedReason({ chain, matches, target, comment, names }: RuleInChain, c
   if (owner === 'foreign' || owner === 'unknown') return '';
   const port = ports?.kind === 'ports' ? ports.destination : undefined;
   if (port !== undefined && protocol?.kind === 'protocol') {
-    const ip = destination?.kind === 'destination' ? destination.cidr.text.replace(/\/(32|128)$/, '') : undefined;
+    const text = destination?.kind === 'destination' ? destination.cidr.text : '';
+    // A network is never an address of a Service: what it narrows is a node port.
+    const ip = /^[^/]+(\/(32|128))?$/.test(text) ? text.replace(/\/.*$/, '') : undefined;
     const owners = servicePortsAt(context, ip, String(port.first), protocol.protocol);
     const whose = owners.length === 0 ? 'no Service of this input has this address' : owners.join('; ');
     const why =
