@@ -152,6 +152,22 @@ export { type DnsOptions, type DnsZones, dnsZones } from './inspect/dns.js';
 export { type DnsRecord, type DnsSource, type DnsType, type DnsZone, zoneLines } from './inspect/dns-zone.js';
 export type { Destination, Sender, Surroundings } from './inspect/ends.js';
 export { type EnvVariable, type PodEnvironment, podEnvironment } from './inspect/env.js';
+export { type ExplainContext, type ExplainStart, explainContext } from './inspect/explain/context.js';
+export { type Explained, type ExplainKind, explain } from './inspect/explain/explain.js';
+export type {
+  AddressExplanation,
+  Decision,
+  EndpointExplanation,
+  Explanation,
+  LineExplanation,
+  NameExplanation,
+  NameMeaning,
+  PortExplanation,
+  RuleLine,
+  RuleObject,
+  ServiceExplanation,
+  Setting,
+} from './inspect/explain/model.js';
 export type { Check, Finding, Involved, LintSeverity, Need } from './inspect/lint/check.js';
 export type { LintInput } from './inspect/lint/cluster.js';
 export {

@@ -8,6 +8,7 @@ import { addDiff } from './diff-command.js';
 import { addDns } from './dns-command.js';
 import { addEnv } from './env-command.js';
 import { DONE, TROUBLE } from './exit.js';
+import { addExplain, linesLast } from './explain-command.js';
 import { type Io, OutputError } from './io.js';
 import { addLint } from './lint-command.js';
 import { addProxyFlags } from './proxy-flags.js';
@@ -45,7 +46,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 /** Runs the command that the arguments name; gives the exit code if Commander ended it, having said why itself. */
 async function parse(program: Command, args: readonly string[]): Promise<number | undefined> {
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(linesLast(args), { from: 'user' });
     return undefined;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -76,6 +77,7 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
   addDiff(program, io, exit);
   addDns(program, io, exit);
   addEnv(program, io, exit);
+  addExplain(program, io, exit);
   addLint(program, io, exit);
   addTrace(program, io, exit);
   addVerify(program, io, exit);

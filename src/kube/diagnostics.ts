@@ -148,6 +148,10 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'an ExternalName is an IP address, for which DNS has no records',
   },
   'invalid-dns-name': { severity: 'warning', meaning: 'a DNS name that no server could load is left out' },
+  'unknown-service': {
+    severity: 'error',
+    meaning: 'explain: there is no such Service or port, or several, and nothing in the rules is named so',
+  },
   'unknown-pod': { severity: 'error', meaning: 'the Pod is not among the objects, or in several namespaces' },
   'no-kubernetes-service': {
     severity: 'note',

@@ -29,6 +29,11 @@ function check(value: unknown, schema: Schema, root: Schema, path: string): read
         const base = file === '' ? root : load(file);
         return check(value, resolve(base, pointer), base, path);
       }
+      case 'anyOf': {
+        const problems = (rule as Schema[]).map((each) => check(value, each, root, path));
+        // Of one that fits none, what is wrong with it as the alternative that it is most like.
+        return problems.reduce((least, each) => (each.length < least.length ? each : least));
+      }
       case 'type':
         return [rule].flat().includes(typeOf(value)) || (rule === 'number' && typeOf(value) === 'integer')
           ? []

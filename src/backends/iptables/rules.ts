@@ -25,11 +25,16 @@ const NAT_CHAINS = ['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-POSTROUTING', 'KUBE
 export function createRulesCompiler(): (plan: NodePlan) => readonly string[] {
   const lower = createLowering(lowerServicePort);
   let context: FragmentContext | undefined;
-  return ({ node, servicePorts, endpointCount }) => {
-    const endpointComments = endpointCount <= LARGE_CLUSTER_ENDPOINTS;
-    if (context?.node !== node || context.endpointComments !== endpointComments) context = { node, endpointComments };
-    return assemble(node, lower(servicePorts, context).all);
+  return (plan) => {
+    const next = fragmentContext(plan);
+    if (context?.node !== next.node || context.endpointComments !== next.endpointComments) context = next;
+    return assemble(plan.node, lower(plan.servicePorts, context).all);
   };
+}
+
+/** What the rules of the service ports of a plan need to know. */
+export function fragmentContext({ node, endpointCount }: NodePlan): FragmentContext {
+  return { node, endpointComments: endpointCount <= LARGE_CLUSTER_ENDPOINTS };
 }
 
 function assemble(node: NodeFacts, fragments: readonly Fragment[]): readonly string[] {

@@ -1,0 +1,100 @@
+/** One question about Services or rules, as people ask it, and the answer. */
+import { type Diagnostic, diagnostic } from '../../kube/diagnostics.js';
+import { show } from '../../kube/fields.js';
+import type { ClusterState, ServiceEntry } from '../../kube/state.js';
+import { compareBytes } from '../../net/text.js';
+import type { ExplainContext } from './context.js';
+import { explainLine, isLine } from './line.js';
+import type { Explanation } from './model.js';
+import { explainName, isKnownName } from './names.js';
+import { explainService } from './service.js';
+
+/** What a question can be about. */
+export type ExplainKind = 'service' | 'name' | 'line';
+
+/** The answer, or an error. */
+export interface Explained {
+  readonly explanation: Explanation | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** How many names are offered for one that is not known. */
+const MOST_CANDIDATES = 5;
+
+/**
+ * Explains what a text names: `shop/web`, `web:http`, `KUBE-SEP-...`, a line of rules.
+ * @param kind undefined: told from the text
+ * @param namespace of a Service that is named without one
+ */
+export function explain(
+  what: string,
+  context: ExplainContext,
+  kind?: ExplainKind | undefined,
+  namespace?: string | undefined,
+): Explained {
+  const text = what.trim();
+  const answer = (explanation: Explanation): Explained => ({ explanation, diagnostics: [] });
+  if (kind === 'line' || (kind === undefined && isLine(text))) return answer(explainLine(text, context));
+  if (kind === 'name') return answer(explainName(text, context));
+  const found = findService(text, context.state, namespace);
+  if ('entry' in found) return answer(explainService(found.entry, context, found.port));
+  // Names of Services are in lower case, so nothing else is meant by one in capitals.
+  if (kind === undefined && (isKnownName(text, context) || /^(KUBE|cali|CNI|FLANNEL|CILIUM)[-_]/.test(text))) {
+    return answer(explainName(text, context));
+  }
+  return { explanation: undefined, diagnostics: [found.problem] };
+}
+
+type FoundService =
+  | { readonly entry: ServiceEntry; readonly port: string | undefined }
+  | { readonly problem: Diagnostic };
+
+/** `namespace/name:port`; the namespace may be left out where only one has such a Service. */
+function findService(text: string, state: ClusterState, namespace: string | undefined): FoundService {
+  const [, , given = namespace, name = '', port] = /^(([^/:]+)\/)?([^/:]+)(?::([^/:]+))?$/.exec(text) ?? [];
+  const entries = [...state.services.values()].filter(
+    ({ service }) => service.name === name && (given === undefined || service.namespace === given),
+  );
+  const [entry, ...others] = entries;
+  if (entry !== undefined && others.length === 0) {
+    const ports = entry.service.ports;
+    if (port === undefined || ports.some((each) => each.name === port || String(each.port) === port)) {
+      return { entry, port };
+    }
+    const names = ports.map((each) => (each.name === '' ? String(each.port) : each.name));
+    const hint = names.length === 0 ? 'It has no ports.' : `Its ports are ${names.join(', ')}.`;
+    return { problem: diagnostic('unknown-service', `Service ${show(text)} has no such port.`, { hint }) };
+  }
+  if (others.length > 0) {
+    const namespaces = entries.map(({ service }) => service.namespace).sort(compareBytes);
+    const message = `there is a Service ${show(name)} in the namespaces ${someOf(namespaces)}.`;
+    return { problem: diagnostic('unknown-service', message, { hint: 'Write NAMESPACE/NAME.' }) };
+  }
+  const message = `there is no Service ${show(text)}, and no chain or set is named so.`;
+  return { problem: diagnostic('unknown-service', message, { hint: candidates(name || text, state) }) };
+}
+
+/** Services whose names are like one that is not there, or else all. */
+function candidates(name: string, state: ClusterState): string {
+  const bare = name.replace(/^.*\//, '').replace(/:.*$/, '');
+  const keys = [...state.services].map(([key, { service }]) => ({ key, name: service.name }));
+  const alike = keys.filter((each) => each.name.includes(bare) || bare.includes(each.name) || isNear(each.name, bare));
+  const names = (alike.length > 0 ? alike : keys).map(({ key }) => key).sort(compareBytes);
+  if (names.length === 0) return 'There are no Services here.';
+  return `${alike.length > 0 ? 'Like it' : 'Here'}: ${someOf(names)}.`;
+}
+
+/** Whether two names differ in one place only: by two letters at most. */
+function isNear(a: string, b: string): boolean {
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end++;
+  return Math.max(a.length, b.length) - start - end <= 2;
+}
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - MOST_CANDIDATES;
+  const shown = names.slice(0, more > 0 ? MOST_CANDIDATES : undefined).join(', ');
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
