@@ -208,7 +208,7 @@ describe('hostile texts', () => {
           if (ruleSet.form === 'json') JSON.parse(printed);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 });
