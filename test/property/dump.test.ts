@@ -36,7 +36,7 @@ it('what we compile prints as it was read', () => {
     fc.property(randomCluster, (cluster) => {
       for (const { part, text } of texts(cluster)) expect(again(part, text) ?? text).toBe(text);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

@@ -187,7 +187,7 @@ describe('random clusters', () => {
           expectListable(partText(part));
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

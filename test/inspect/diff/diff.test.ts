@@ -48,7 +48,7 @@ it('a cluster is equal to itself, in whatever order its objects come', () => {
       const diff = diffTraffic(side([...objects]), side(shuffled));
       expect(diff).toMatchObject({ same: true, sameRules: true, services: [], renamed: [] });
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 
@@ -74,6 +74,6 @@ it('what is added one way is removed the other way', () => {
         there.settings.map(({ name, before, after }) => [name, before, after]),
       );
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });

@@ -50,6 +50,6 @@ it('no changed line is missing, and none is there that is on both sides', () => 
       expect(without(removed, added)).toEqual(without(old, now));
       expect(without(added, removed)).toEqual(without(now, old));
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
