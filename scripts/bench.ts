@@ -56,7 +56,11 @@ const STATE_TO_TEXT: Readonly<Record<ProxyMode, string>> = {
   nftables: '1 s (kube-proxy 11.9 s)',
 };
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    only: { type: 'string', default: '' },
+  },
 });
 const sizes = options.quick ? [100, 1000] : [100, 1000, 10_000];
 const figures: Figure[] = [];
@@ -68,6 +72,7 @@ function add(figure: Figure): void {
 
 /** Times one function; the garbage of one measurement is collected before the next. */
 async function measure(what: string, services: number, run: () => unknown, target?: string): Promise<void> {
+  if (!what.includes(options.only)) return;
   global.gc?.();
   const bench = new Bench({ time: options.quick ? 300 : 2000, iterations: 10, warmupTime: 500, warmupIterations: 3 });
   bench.add(what, run);
@@ -80,6 +85,7 @@ async function measure(what: string, services: number, run: () => unknown, targe
 
 /** Times the built program; nothing when it is not built. */
 function measureProcess(what: string, services: number, args: readonly string[], target: string): void {
+  if (!what.includes(options.only)) return;
   const program = new URL('../dist/cli/main.js', import.meta.url).pathname;
   if (!existsSync(program)) throw new Error('dist/ is missing: npm run build');
   // The program itself reports its largest resident set when it exits; no other tool is needed for that.

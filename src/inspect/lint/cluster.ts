@@ -5,13 +5,14 @@ import type { EndpointSlice } from '../../kube/endpointslice.js';
 import type { Node } from '../../kube/node.js';
 import type { LocatedObject } from '../../kube/objects.js';
 import { type Service, type ServicePort, serviceKey } from '../../kube/service.js';
+import { createSelect } from '../../kube/simulate/select.js';
 import { type Labels, labelsOf } from '../../kube/simulate/values.js';
 import type { ClusterState, ServiceEntry } from '../../kube/state.js';
 import { apiNameOf, FAMILIES, type Family } from '../../net/family.js';
 import { compareBytes } from '../../net/text.js';
 import { type Endpoint, mergeEndpoints } from '../../plan/endpoints.js';
 import type { Need } from './check.js';
-import { createSelect, type PodSource, podSourcesOf } from './workloads.js';
+import { type PodSource, podSourcesOf } from './workloads.js';
 
 /** What is linted. */
 export interface LintInput {

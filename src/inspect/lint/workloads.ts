@@ -5,7 +5,6 @@ import {
   type Fields,
   fieldOf,
   fieldsOf,
-  hasLabels,
   type Labels,
   labelsOf,
   listOf,
@@ -59,27 +58,6 @@ function podOf(object: Fields): Fields | undefined {
   const inJob = fieldOf(fieldOf(fieldOf(object.spec, 'jobTemplate'), 'spec'), 'template');
   const template = fieldOf(object.spec, 'template') ?? inJob;
   return isFields(template) && listOf(fieldOf(template.spec, 'containers')).length > 0 ? template : undefined;
-}
-
-/** Finds the sources of a namespace that have all labels of a selector, in their order. */
-export function createSelect(
-  sources: readonly PodSource[],
-): (namespace: string, selector: Labels) => readonly PodSource[] {
-  const index = new Map<string, PodSource[]>();
-  const keyOf = (namespace: string, label: string, value: string): string => JSON.stringify([namespace, label, value]);
-  for (const source of sources) {
-    for (const [label, value] of Object.entries(source.labels)) {
-      const key = keyOf(source.namespace, label, value);
-      const list = index.get(key);
-      if (list === undefined) index.set(key, [source]);
-      else list.push(source);
-    }
-  }
-  return (namespace, selector) => {
-    const lists = Object.entries(selector).map(([label, value]) => index.get(keyOf(namespace, label, value)) ?? []);
-    const [shortest = []] = lists.sort((a, b) => a.length - b.length);
-    return shortest.filter((source) => hasLabels(source.labels, selector));
-  };
 }
 
 /** The ports that a named target port can mean: those of containers, and of init containers that stay. */

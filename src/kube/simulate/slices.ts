@@ -11,12 +11,12 @@ import type { LocatedObject } from '../objects.js';
 import type { SimulatedNode } from './nodes.js';
 import { type Say, sayAbout } from './notes.js';
 import type { SimulatedPod } from './pods.js';
+import { createSelect } from './select.js';
 import type { PlannedService } from './services.js';
 import {
   type Fields,
   fieldOf,
   fieldsOf,
-  hasLabels,
   type Labels,
   labelsOf,
   listOf,
@@ -51,7 +51,7 @@ export function simulateSlices(
   );
   const names = new Map<string, Set<string>>();
   for (const slice of given) namesIn(names, namespaceOf(slice)).add(nameOf(slice));
-  const select = createSelect(pods);
+  const select = createSelect(pods.toSorted((a, b) => compareBytes(a.name, b.name)));
   const zones = new Map(nodes.map((node) => [node.name, labelsOf(node.labels)[ZONE_LABEL] ?? '']));
   return services.flatMap((service) => {
     const { object } = service.located;
@@ -241,25 +241,6 @@ function noteUnresolved(targets: readonly TargetPort[], pods: readonly Simulated
       },
     );
   }
-}
-
-/** Finds the Pods of a namespace that have all labels of a selector, in order of their names. */
-function createSelect(pods: readonly SimulatedPod[]): (namespace: string, selector: Labels) => SimulatedPod[] {
-  const index = new Map<string, SimulatedPod[]>();
-  const keyOf = (namespace: string, label: string, value: string): string => JSON.stringify([namespace, label, value]);
-  for (const pod of pods) {
-    for (const [label, value] of Object.entries(pod.labels)) {
-      const key = keyOf(pod.namespace, label, value);
-      const list = index.get(key);
-      if (list === undefined) index.set(key, [pod]);
-      else list.push(pod);
-    }
-  }
-  return (namespace, selector) => {
-    const lists = Object.entries(selector).map(([label, value]) => index.get(keyOf(namespace, label, value)) ?? []);
-    const [shortest = []] = lists.sort((a, b) => a.length - b.length);
-    return shortest.filter((pod) => hasLabels(pod.labels, selector)).sort((a, b) => compareBytes(a.name, b.name));
-  };
 }
 
 function namesIn(names: Map<string, Set<string>>, namespace: string): Set<string> {

@@ -45,11 +45,6 @@ export function labelsOf(value: unknown): Labels {
   );
 }
 
-/** Whether labels have every pair of a selector; an empty selector matches all. */
-export function hasLabels(labels: Labels, selector: Labels): boolean {
-  return Object.entries(selector).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
-}
-
 /** `metadata.name`, empty when there is none. */
 export function nameOf(object: Fields): string {
   return textOf(fieldOf(object.metadata, 'name'));

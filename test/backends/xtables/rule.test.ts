@@ -231,7 +231,7 @@ it('any words are read; what is understood has a normal form of its own, and the
     }),
     { numRuns: 1000 },
   );
-  expect(understood).toBeGreaterThan(100);
+  expect(understood).toBeGreaterThan(30);
 });
 
 it('every share that kube-proxy writes is known from the probability', () => {
