@@ -17,7 +17,7 @@ it('docs/diagnostics.md lists every code as it is', () => {
 
 it('ARCHITECTURE.md names only files that exist', () => {
   const text = readFileSync('src/ARCHITECTURE.md', 'utf8');
-  const files = [...text.matchAll(/`((?:kube|plan|backends|inspect|cli|net)\/[\w./-]*?\w(?:\.ts|\/))`/g)].map(
+  const files = [...text.matchAll(/`((?:kube|plan|backends|inspect|apply|cli|net)\/[\w./-]*?\w(?:\.ts|\/))`/g)].map(
     (match) => match[1] ?? '',
   );
   expect(files.length).toBeGreaterThan(10);

@@ -181,6 +181,21 @@ export const DIAGNOSTIC_CODES = {
   'not-checked': { severity: 'note', meaning: 'lint lacks the objects that some checks compare with' },
   'not-verified': { severity: 'note', meaning: 'verify has no dump of some part or family of the node' },
   'node-choice': { severity: 'note', meaning: 'how the node was chosen when nothing named it' },
+  'missing-privilege': { severity: 'error', meaning: 'apply and cleanup may not change the rules of this host' },
+  'missing-program': { severity: 'error', meaning: 'a program that apply or cleanup needs is not in PATH' },
+  'missing-feature': { severity: 'error', meaning: 'the kernel lacks something that the rules of the mode need' },
+  'two-variants': {
+    severity: 'error',
+    meaning: "kube-proxy's rules are in the other variant of iptables, or in both",
+  },
+  'lock-held': { severity: 'error', meaning: 'another program holds the xtables lock, or another kuberules runs' },
+  'command-failed': { severity: 'error', meaning: 'a command failed on this host; which rules are in force is said' },
+  'not-as-written': {
+    severity: 'error',
+    meaning: 'what was written reads back otherwise, as another program changes it',
+  },
+  'unwritable-state': { severity: 'error', meaning: 'the rules before could not be saved, so nothing was changed' },
+  'host-note': { severity: 'note', meaning: 'something about this host that apply and cleanup leave as it is' },
 } as const satisfies Record<string, { severity: Severity; meaning: string }>;
 
 /** A stable name of one kind of diagnostic. */

@@ -13,7 +13,7 @@ import {
   type VerifyFinding,
   verify,
 } from '../../src/index.js';
-import { quickRuleText } from '../../src/inspect/verify/quick-rule.js';
+import { quickRuleText } from '../../src/backends/xtables/quick-rule.js';
 import { dumpFolders } from '../support/dumps.js';
 import { config, found, nodeTexts, OBJECTS, OLD, type Texts } from './verify-cluster.js';
 

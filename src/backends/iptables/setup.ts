@@ -27,6 +27,9 @@ const JUMPS: readonly Jump[] = [
   { table: 'filter', from: 'OUTPUT', match: [], to: 'KUBE-FIREWALL' },
 ];
 
+/** The jumps alone, as setup text: by these an applier tells kube-proxy's own rules of built-in chains from others'. */
+export const JUMPS_TEXT = JUMPS.map(jumpLine).join('');
+
 /**
  * The setup text: arguments of single iptables commands, one command a line (`-N` if the chain is missing, `-I` if
  * the rule is), an argument with a space in double quotes; then kernel parameters below /proc/sys.

@@ -47,6 +47,9 @@ const PARAMETERS = [
   'net/ipv4/vs/expire_quiescent_template=1\n',
 ];
 
+/** The jumps alone, as setup text: by these an applier tells kube-proxy's own rules of built-in chains from others'. */
+export const JUMPS_TEXT = JUMPS.map(jumpLine).join('');
+
 /** The setup text: single iptables commands, one a line, then kernel parameters below /proc/sys. */
 export function setupText(node: NodeFacts): string {
   return [

@@ -3,13 +3,13 @@
 import { normalRuleText } from '../../backends/xtables/normal-rule.js';
 import { chainOwner, type XtablesMode } from '../../backends/xtables/owner.js';
 import { parseRuleArguments } from '../../backends/xtables/parse-rule.js';
+import { quickRuleText } from '../../backends/xtables/quick-rule.js';
 import type { RuleSpec } from '../../backends/xtables/rule.js';
 import { readSetup } from '../../backends/xtables/setup-text.js';
 import { type XtablesRule, type XtablesText, xtablesChains } from '../../backends/xtables/text.js';
 import type { Family } from '../../net/family.js';
 import type { Container, Contents, Item } from './contents.js';
 import { VERIFY_CODES, type VerifyFinding } from './finding.js';
-import { quickRuleText } from './quick-rule.js';
 
 /** The rules of a dump. */
 export interface XtablesContents {

@@ -1,7 +1,8 @@
 /** The rules that a large dump consists of, brought to their normal form without being read word by word. */
-import { normalRuleText } from '../../backends/xtables/normal-rule.js';
-import { parseRuleArguments } from '../../backends/xtables/parse-rule.js';
+
 import { isCanonicalIpv4 } from '../../net/ip.js';
+import { normalRuleText } from './normal-rule.js';
+import { parseRuleArguments } from './parse-rule.js';
 
 const COMMENT = ' -m comment --comment ';
 const SOURCE = /^ -s ([0-9.]+)(?:\/32)? -j KUBE-MARK-MASQ$/;
@@ -21,8 +22,27 @@ const MOST_CHANCES = 10_000;
  * @returns undefined for any other rule, which has to be read
  */
 export function quickRuleText(text: string): string | undefined {
-  const rest = withoutComment(text);
-  if (rest === undefined) return undefined;
+  const split = splitComment(text);
+  return split === undefined ? undefined : quickText(split.rest);
+}
+
+/**
+ * A text that is the same for two rules exactly if they mean the same and carry the same comment, however they are
+ * written; for comparing large dumps. Arguments whose quotes are not closed are a text of their own.
+ */
+export function ruleKey(text: string): string {
+  const split = splitComment(text);
+  const quick = split === undefined ? undefined : quickText(split.rest);
+  if (quick !== undefined) return `${quick}\n${split?.comment ?? ''}`;
+  const spec = parseRuleArguments(text);
+  if (spec === undefined) return text;
+  const matches = spec.matches.filter(({ kind }) => kind !== 'comment');
+  const comments = spec.matches.flatMap((match) => (match.kind === 'comment' ? [match.text] : []));
+  return `${normalRuleText({ matches, target: spec.target })}\n${comments.join('\n')}`;
+}
+
+/** The normal form of arguments without a comment. */
+function quickText(rest: string): string | undefined {
   if (rest.startsWith(' -j ')) return JUMP.test(rest) ? rest.slice(1) : undefined;
   if (rest.startsWith(' -s ')) {
     const [, address = ''] = SOURCE.exec(rest) ?? [];
@@ -39,16 +59,16 @@ export function quickRuleText(text: string): string | undefined {
   return `-p ${protocol} -m ${protocol} -j DNAT --to-destination ${address}:${port}`;
 }
 
-/** The arguments without the comment, where it holds nothing that is escaped. */
-function withoutComment(text: string): string | undefined {
+/** The comment and the arguments without it, where it holds nothing that is escaped. */
+function splitComment(text: string): { readonly comment: string; readonly rest: string } | undefined {
   const at = text.indexOf(COMMENT);
-  if (at < 0) return text;
+  if (at < 0) return { comment: '', rest: text };
   const from = at + COMMENT.length;
   const quoted = text.charCodeAt(from) === 0x22;
   const end = quoted ? text.indexOf('"', from + 1) + 1 : text.indexOf(' ', from);
   if (end <= 0 || text.charCodeAt(end) !== 0x20) return undefined;
-  if (text.slice(from, end).includes('\\')) return undefined;
-  return text.slice(0, at) + text.slice(end);
+  const comment = quoted ? text.slice(from + 1, end - 1) : text.slice(from, end);
+  return comment.includes('\\') ? undefined : { comment, rest: text.slice(0, at) + text.slice(end) };
 }
 
 function chanceText(chance: string): string | undefined {

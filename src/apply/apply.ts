@@ -1,0 +1,132 @@
+/** Bringing areas of a host to what is wanted: read, compare, save, write, read back. */
+import type { Change } from '../backends/change.js';
+import type { Diagnostic } from '../kube/diagnostics.js';
+import type { Area, Reading, Step } from './area.js';
+import type { Host } from './host.js';
+import { parameterFile } from './parameters.js';
+import { ApplyError, commandTrouble, trouble } from './trouble.js';
+import { type Wanted, wantedName } from './wanted.js';
+
+/** What to apply, and how. */
+export interface ApplyRequest {
+  readonly host: Host;
+  /** Written in this order; what is left of other modes comes last, when the new rules are in force. */
+  readonly areas: readonly Area[];
+  /** Area for what was saved, to go back to it. */
+  readonly areaOf: (wanted: Wanted) => Area;
+  /** Only says what would change. */
+  readonly dryRun: boolean;
+  /** Keeps what was there before anything is written; rejects if it cannot. */
+  readonly save: (former: readonly Wanted[]) => void;
+  /** Long work says what it does. */
+  readonly progress: (text: string) => void;
+}
+
+/** What changed in an area, or would change. */
+export interface AreaChange {
+  readonly wanted: Wanted;
+  readonly changes: readonly Change[];
+  readonly notes: readonly string[];
+}
+
+/** How it went. */
+export interface ApplyResult {
+  /** Areas in which nothing changed are left out. */
+  readonly areas: readonly AreaChange[];
+}
+
+/** How often an area is written before somebody else is assumed to change it all the time. */
+const MOST_ATTEMPTS = 3;
+
+/**
+ * Brings all areas to what is wanted. Only what differs is written; where nothing does, no writing command is run.
+ * Rejects with an ApplyError that also says which rules are in force.
+ */
+export async function apply(request: ApplyRequest): Promise<ApplyResult> {
+  const { areas, dryRun, save, progress } = request;
+  progress('reading the rules of this host');
+  const readings: { readonly area: Area; readonly reading: Reading }[] = [];
+  for (const area of areas) readings.push({ area, reading: await area.read() });
+  const pending = readings.filter(({ reading }) => reading.work.steps.length > 0);
+  const result: ApplyResult = {
+    areas: pending.map(({ area, reading: { work } }) => ({
+      wanted: area.wanted,
+      changes: work.changes,
+      notes: work.notes,
+    })),
+  };
+  if (pending.length === 0 || dryRun) return result;
+  save(pending.map(({ reading }) => reading.former));
+  const touched: { readonly area: Area; readonly former: Wanted }[] = [];
+  for (const { area, reading } of pending) {
+    touched.unshift({ area, former: reading.former });
+    try {
+      progress(`writing ${wantedName(area.wanted)}`);
+      await bring(area, reading, request.host);
+    } catch (error) {
+      throw await undo(touched, request, error);
+    }
+  }
+  return result;
+}
+
+/** Writes an area until it reads back as wanted. */
+async function bring(area: Area, first: Reading, host: Host): Promise<void> {
+  let reading = first;
+  for (let attempt = 1; reading.work.steps.length > 0; attempt++) {
+    if (attempt > MOST_ATTEMPTS) {
+      const what = reading.work.changes.map((change) => change.what);
+      const named = what.slice(0, 3).join(', ') + (what.length > 3 ? ` and ${what.length - 3} more` : '');
+      const message = `${wantedName(area.wanted)}: written ${MOST_ATTEMPTS} times, and still not as wanted: ${named}.`;
+      throw trouble('not-as-written', message, 'Another program changes these rules: is a kube-proxy running here?');
+    }
+    for (const step of reading.work.steps) await runStep(step, host);
+    reading = await area.read();
+  }
+}
+
+async function runStep(step: Step, host: Host): Promise<void> {
+  if (step.kind === 'command') {
+    const finished = await host.run(step.command);
+    if (finished.status !== 0) throw commandTrouble(step.command, finished, step.purpose);
+    return;
+  }
+  try {
+    host.write(parameterFile(step.path), step.value);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw trouble('command-failed', `${parameterFile(step.path)} cannot be written ${step.purpose}: ${said}.`);
+  }
+}
+
+/** Goes back to what was there; gives the error to end with, which says what is in force. */
+async function undo(
+  touched: readonly { readonly area: Area; readonly former: Wanted }[],
+  { areaOf, host, progress }: ApplyRequest,
+  cause: unknown,
+): Promise<unknown> {
+  if (!(cause instanceof ApplyError)) return cause;
+  const says = (text: string, hint?: string): ApplyError => {
+    const [first, ...others] = cause.diagnostics;
+    const told: Diagnostic[] =
+      first === undefined ? [] : [{ ...first, message: `${first.message} ${text}`, hint: hint ?? first.hint }];
+    return new ApplyError([...told, ...others]);
+  };
+  if (touched.some(({ area }) => !area.undoable)) {
+    return says(
+      'What was done until then is in force; no Service is left without rules, and running it again completes it.',
+    );
+  }
+  try {
+    for (const { former } of touched) {
+      progress(`going back to the former ${wantedName(former)}`);
+      const area = areaOf(former);
+      await bring(area, await area.read(), host);
+    }
+    return says('The old rules are in force.');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const hint = 'Once that is mended, run it again, or go back with `kuberules apply --restore`.';
+    return says(`Going back to the old rules failed as well: ${why}`, hint);
+  }
+}

@@ -1,0 +1,123 @@
+/** kube-proxy's chains of one family: iptables mode, and the rules of IPVS mode. */
+import { JUMPS_TEXT as IPTABLES_JUMPS } from '../backends/iptables/setup.js';
+import { JUMPS_TEXT as IPVS_JUMPS } from '../backends/ipvs/setup.js';
+import { changeXtables, ownXtables } from '../backends/xtables/changes.js';
+import { printSetup, readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
+import { printXtables, readXtables, type XtablesText, xtablesTable } from '../backends/xtables/text.js';
+import { type Diagnostic, hasErrors } from '../kube/diagnostics.js';
+import { type Area, NO_WORK, type Reading, type Step } from './area.js';
+import type { Command, Host } from './host.js';
+import { changedParameters, parameterSteps } from './parameters.js';
+import { ApplyError, commandTrouble } from './trouble.js';
+import { findIptables, type Iptables, isAtLeast, legacyTables } from './variant.js';
+import type { WantedRules } from './wanted.js';
+
+/** How programs are run. */
+export interface RulesOptions {
+  readonly host: Host;
+  /** In seconds: how long to wait for the xtables lock. */
+  readonly wait: number;
+}
+
+/** The jumps of all modes that use iptables, by which kube-proxy's own rules of built-in chains are told. */
+const KNOWN_JUMPS = readSetup({ name: 'jumps', text: IPTABLES_JUMPS + IPVS_JUMPS }).steps;
+
+/** The chains of one family. */
+export function rulesArea(wanted: WantedRules, options: RulesOptions): Area {
+  return { wanted, undoable: true, read: () => readRules(wanted, options) };
+}
+
+/** Reads the chains, and says what leads from there to what is wanted. */
+export async function readRules(wanted: WantedRules, { host, wait }: RulesOptions): Promise<Reading> {
+  const { family, variant } = wanted;
+  const nothing: Reading = { work: NO_WORK, former: { ...wanted, rules: '', setup: '', clean: true } };
+  const wantsNothing = wanted.rules === '' && wanted.setup === '';
+  // Reading would make the tables.
+  if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
+  const tools = await findIptables(host, variant, family);
+  if (tools === undefined) {
+    if (wantsNothing) return nothing;
+    const program = `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${variant}-restore`;
+    const missing = { status: undefined, stdout: '', stderr: '', trouble: 'ENOENT' };
+    throw commandTrouble({ program, args: [] }, missing, `to write ${family} rules`);
+  }
+  const current = await saved(host, tools, family);
+  const rules = parsed(readXtables({ name: 'rules', text: forVersion(wanted.rules, tools) }), ({ text }) => text);
+  const setup = parsed(readSetup({ name: 'setup', text: wanted.setup }), ({ steps }) => steps);
+  const { input, changes, referred } = changeXtables({ rules, setup }, current, {
+    jumps: KNOWN_JUMPS,
+    canaries: wanted.clean,
+    firewall: wanted.clean && !hasKubelet(current),
+  });
+  const parameters = changedParameters(setup, host);
+  const steps: Step[] = [...parameterSteps(parameters)];
+  if (input !== '') {
+    const command: Command = {
+      program: tools.restore,
+      args: [...waitFlags(tools, wait), '--noflush', '--counters'],
+      input,
+    };
+    steps.push({ kind: 'command', command, purpose: `to write the ${family} rules` });
+  }
+  const own = ownXtables(current, KNOWN_JUMPS);
+  const formerSetup: readonly SetupStep[] = [
+    ...own.setup,
+    ...parameters.flatMap(({ path, former }): readonly SetupStep[] =>
+      former === undefined ? [] : [{ kind: 'parameter', path, value: former, line: undefined }],
+    ),
+  ];
+  return {
+    work: {
+      steps,
+      changes: [
+        ...parameters.map(({ path, former, value }) => ({
+          what: `sysctl ${path}`,
+          action: 'change' as const,
+          before: former === undefined ? [] : [former],
+          after: [value],
+        })),
+        ...changes,
+      ],
+      notes: referred.map((chain) => `${chain} is empty now but stays, as rules of others lead into it.`),
+    },
+    former: { ...wanted, rules: printXtables(own.rules), setup: printSetup(formerSetup), clean: true },
+  };
+}
+
+/** What iptables-save prints of a family. */
+async function saved(host: Host, tools: Iptables, family: string): Promise<XtablesText> {
+  const command: Command = { program: tools.save, args: [] };
+  const finished = await host.run(command);
+  if (finished.status !== 0) throw commandTrouble(command, finished, `to read the ${family} rules`);
+  return parsed(readXtables({ name: `the output of ${tools.save}`, text: finished.stdout }), ({ text }) => text);
+}
+
+/** What a reader gave; its mistakes end the apply. */
+function parsed<Result extends { readonly diagnostics: readonly Diagnostic[] }, Value>(
+  result: Result,
+  pick: (result: Result) => Value,
+): Value {
+  if (hasErrors(result.diagnostics)) throw new ApplyError(result.diagnostics);
+  return pick(result);
+}
+
+/** Whether kubelet has its chains here, among which KUBE-FIREWALL is as well. */
+function hasKubelet(current: XtablesText): boolean {
+  return (
+    xtablesTable(current, 'mangle')?.lines.some(
+      (line) => line.kind === 'chain' && (line.name === 'KUBE-IPTABLES-HINT' || line.name === 'KUBE-KUBELET-CANARY'),
+    ) ?? false
+  );
+}
+
+/** Both came with this version. */
+const RANDOM_FULLY_AND_WAIT = [1, 6, 2];
+
+/** The rules as this version of iptables takes them. */
+function forVersion(rules: string, { version }: Iptables): string {
+  return isAtLeast(version, RANDOM_FULLY_AND_WAIT) ? rules : rules.replaceAll(' --random-fully', '');
+}
+
+function waitFlags({ version }: Iptables, seconds: number): readonly string[] {
+  return isAtLeast(version, RANDOM_FULLY_AND_WAIT) ? ['-w', String(seconds)] : ['-w'];
+}

@@ -1,0 +1,62 @@
+/** What can go wrong with a host, in words. */
+import { type Diagnostic, type DiagnosticCode, diagnostic } from '../kube/diagnostics.js';
+import { type Command, commandText, type Finished } from './host.js';
+
+/** Ends an apply or cleanup; everything to say is in the diagnostics. */
+export class ApplyError extends Error {
+  constructor(readonly diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(({ message }) => message).join(' '));
+  }
+}
+
+/** One error. */
+export function trouble(code: DiagnosticCode, message: string, hint?: string): ApplyError {
+  return new ApplyError([diagnostic(code, message, { hint })]);
+}
+
+/** The exit status of iptables when its lock is held, or the kernel is short of something. */
+const RESOURCE_PROBLEM = 4;
+
+/**
+ * A program that did not do what it was run for: the exact command, how it ended, what it said, and the line of its
+ * input that was refused.
+ * @param purpose as the end of a sentence: `to write the rules`
+ */
+export function commandTrouble(command: Command, finished: Finished, purpose: string): ApplyError {
+  const text = `\`${commandText(command)}\``;
+  if (finished.trouble === 'ENOENT') {
+    const message = `${command.program} is not in PATH; it is needed ${purpose}.`;
+    return trouble('missing-program', message, `Install it, or give its folder in PATH (${process.env.PATH ?? ''}).`);
+  }
+  if (finished.status === RESOURCE_PROBLEM && /xtables lock/.test(finished.stderr)) {
+    const message = `another program holds the xtables lock; ${text} gave up (exit status ${finished.status}).`;
+    return trouble(
+      'lock-held',
+      message,
+      'Find out who holds it (`fuser -v /run/xtables.lock`), or wait longer with --wait.',
+    );
+  }
+  const how = finished.status === undefined ? `ended by ${finished.trouble}` : `exit status ${finished.status}`;
+  const said = firstLines(finished.stderr);
+  const refused = refusedLine(finished.stderr, command.input);
+  const parts = [
+    `${text}, run ${purpose}, failed (${how})`,
+    ...(said === '' ? [] : [`it says: ${said}`]),
+    ...(refused === undefined ? [] : [`line ${refused.number} of its input: ${refused.text}`]),
+  ];
+  return trouble('command-failed', `${parts.join('; ')}.`);
+}
+
+function firstLines(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const shown = lines.slice(0, 3).map((line) => line.trim());
+  return shown.join(' / ') + (lines.length > shown.length ? ' / ...' : '');
+}
+
+/** The line that a program complains about: `iptables-restore: line 12 failed`, `/dev/stdin:12:1-5: Error`. */
+function refusedLine(stderr: string, input: string | undefined): { number: number; text: string } | undefined {
+  const [, a, b, c] = /\bline:? (\d+)|\bstdin:(\d+):|\bon line (\d+)/.exec(stderr) ?? [];
+  const number = Number(a ?? b ?? c ?? Number.NaN);
+  const text = input?.split('\n')[number - 1];
+  return text === undefined || text === '' ? undefined : { number, text: text.slice(0, 200) };
+}

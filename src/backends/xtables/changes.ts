@@ -1,0 +1,302 @@
+/**
+ * From the rules that a host has to those that it is to have: the smallest input of `iptables-restore --noflush` that
+ * does it. The unit of rewriting is the chain.
+ */
+import type { Change } from '../change.js';
+import { chainOwner } from './owner.js';
+import { parseRuleArguments } from './parse-rule.js';
+import { ruleKey } from './quick-rule.js';
+import type { SetupStep } from './setup-text.js';
+import { type XtablesChain, type XtablesText, xtablesChains, xtablesTable } from './text.js';
+
+/** The rules that a host is to have, of one family. */
+export interface WantedXtables {
+  /** kube-proxy's chains and their rules. */
+  readonly rules: XtablesText;
+  /** Jumps into them; chains that have to be there whatever is in them; kernel parameters are not looked at. */
+  readonly setup: readonly SetupStep[];
+}
+
+/** What leads from one to the other. */
+export interface XtablesChange {
+  /** The input of iptables-restore; empty where nothing is to change. */
+  readonly input: string;
+  readonly changes: readonly Change[];
+  /** Chains that nobody needs any more but rules of others lead into, as `nat KUBE-SVC-...`: emptied, and left. */
+  readonly referred: readonly string[];
+}
+
+/** Which chains count as superfluous where nobody wants them. */
+export interface Ownership {
+  /** The jumps into its chains that kube-proxy makes, in any of its modes. Other rules of built-in chains are others'. */
+  readonly jumps: readonly SetupStep[];
+  /** Whether the canaries go too, which only tell a kube-proxy that somebody flushed its rules. */
+  readonly canaries: boolean;
+  /** Whether KUBE-FIREWALL goes too, which kubelet has as well. */
+  readonly firewall: boolean;
+}
+
+/** The differences of one table. */
+interface TableChange {
+  readonly name: string;
+  readonly chains: readonly ChainChange[];
+  /** Arguments with their chains: `INPUT -j KUBE-FIREWALL`. */
+  readonly newJumps: readonly Jump[];
+  readonly oldJumps: readonly Jump[];
+}
+
+interface ChainChange {
+  readonly name: string;
+  readonly action: Change['action'];
+  /** As the host writes them and as they are to be written: arguments, each beginning with a space. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** Rules of `before` that are not among `after`, in their order. */
+  readonly gone: readonly string[];
+  /** Whether there is more in it afterwards than fewer rules. */
+  readonly adds: boolean;
+  /** Whether rules of others lead into a chain that is to go. */
+  readonly referred: boolean;
+}
+
+interface Jump {
+  readonly chain: string;
+  readonly args: string;
+}
+
+/** Compares, of the chains that are kube-proxy's. Counters, and what is anybody else's, play no part. */
+export function changeXtables(wanted: WantedXtables, current: XtablesText, owned: Ownership): XtablesChange {
+  const names = new Set(['filter', 'nat']);
+  if (owned.canaries) names.add('mangle');
+  const tables = Array.from(names, (name) => changeTable(name, wanted, current, owned));
+  return {
+    input: inputOf(tables),
+    changes: tables.flatMap(changesOf),
+    referred: tables.flatMap(({ name, chains }) =>
+      chains.filter(({ referred }) => referred).map((chain) => `${name} ${chain.name}`),
+    ),
+  };
+}
+
+function changeTable(
+  name: string,
+  wanted: WantedXtables,
+  current: XtablesText,
+  { jumps, canaries, firewall }: Ownership,
+): TableChange {
+  const table = xtablesTable(wanted.rules, name);
+  const rules: ReadonlyMap<string, XtablesChain> = table === undefined ? new Map() : xtablesChains(table);
+  const present = xtablesTable(current, name);
+  const chains: ReadonlyMap<string, XtablesChain> = present === undefined ? new Map() : xtablesChains(present);
+  const inTable = wanted.setup.filter((step) => step.kind !== 'parameter' && step.table === name);
+  const ensured = inTable.flatMap((step) => (step.kind === 'chain' ? [step.name] : []));
+  const goes = (chain: string): boolean => {
+    if (rules.has(chain) || ensured.includes(chain)) return false;
+    const { owner } = chainOwner(name, chain);
+    return owner === 'kube-proxy' || (owner === 'canary' && canaries) || (owner === 'shared' && firewall);
+  };
+  const wantedJumps = inTable.flatMap(jumpOf);
+  const oldJumps = superfluousJumps(name, chains, wantedJumps, jumps.filter(isOf(name)).flatMap(jumpOf), goes);
+  const isGoing = new Set(oldJumps.map((jump) => `${jump.chain}${jump.args}`));
+  const referred = new Set<string>();
+  for (const chain of chains.values()) {
+    if (goes(chain.name)) continue;
+    // A chain that is rewritten leads only where the new rules do.
+    if (rules.has(chain.name)) continue;
+    for (const { arguments: args } of chain.rules) {
+      if (!args.includes(' KUBE-') || isGoing.has(`${chain.name}${args}`)) continue;
+      const target = targetOf(args);
+      if (target !== undefined) referred.add(target);
+    }
+  }
+  const changed: ChainChange[] = [];
+  const compare = (chain: string, after: readonly string[] | undefined): void => {
+    const change = changeChain(chain, chains.get(chain), after, referred);
+    if (change !== undefined) changed.push(change);
+  };
+  for (const chain of ensured) if (!rules.has(chain) && !chains.has(chain)) compare(chain, []);
+  for (const [chain, { rules: after }] of rules)
+    compare(
+      chain,
+      after.map(({ arguments: args }) => args),
+    );
+  for (const chain of chains.keys()) if (goes(chain)) compare(chain, undefined);
+  return { name, chains: dedupe(changed), newJumps: missingJumps(chains, wantedJumps), oldJumps };
+}
+
+/** A chain may be asked for by several steps of a setup. */
+function dedupe(changes: readonly ChainChange[]): readonly ChainChange[] {
+  return [...new Map(changes.map((change) => [change.name, change])).values()];
+}
+
+function changeChain(
+  name: string,
+  current: XtablesChain | undefined,
+  after: readonly string[] | undefined,
+  referred: ReadonlySet<string>,
+): ChainChange | undefined {
+  const before = current?.rules.map(({ arguments: args }) => args) ?? [];
+  if (after === undefined) {
+    const isReferred = referred.has(name);
+    // It was emptied already, and nothing more can be done.
+    if (isReferred && before.length === 0) return undefined;
+    return { name, action: 'remove', before, after: [], gone: before, adds: false, referred: isReferred };
+  }
+  if (current === undefined) return { name, action: 'add', before, after, gone: [], adds: true, referred: false };
+  if (before.length === after.length && before.every((rule, i) => rule === after[i])) return undefined;
+  const keys = after.map(ruleKey);
+  const present = before.map(ruleKey);
+  if (present.length === keys.length && present.every((key, i) => key === keys[i])) return undefined;
+  const kept = new Set(keys);
+  const gone = before.filter((_, i) => !kept.has(present[i] ?? ''));
+  const known = new Set(present);
+  const adds = gone.length === 0 || keys.some((key) => !known.has(key));
+  return { name, action: 'change', before, after, gone, adds, referred: false };
+}
+
+function isOf(table: string): (step: SetupStep) => boolean {
+  return (step) => step.kind === 'jump' && step.table === table;
+}
+
+function jumpOf(step: SetupStep): readonly Jump[] {
+  return step.kind === 'jump' ? [{ chain: step.rule.chain, args: step.rule.arguments }] : [];
+}
+
+/** Jumps of kube-proxy's that are there a second time, or that only its other mode makes. */
+function superfluousJumps(
+  table: string,
+  chains: ReadonlyMap<string, XtablesChain>,
+  wanted: readonly Jump[],
+  known: readonly Jump[],
+  goes: (chain: string) => boolean,
+): readonly Jump[] {
+  const keyOf = ({ chain, args }: Jump): string => `${chain} ${ruleKey(args)}`;
+  const wantedKeys = new Set(wanted.map(keyOf));
+  const knownKeys = new Set([...known, ...wanted].map(keyOf));
+  const superfluous: Jump[] = [];
+  for (const chain of chains.values()) {
+    // kube-proxy's own chains are compared whole.
+    if (chain.policy === undefined) continue;
+    const seen = new Set<string>();
+    for (const { arguments: args } of chain.rules) {
+      if (!args.includes(' KUBE-')) continue;
+      const jump = { chain: chain.name, args };
+      const key = keyOf(jump);
+      if (!knownKeys.has(key)) continue;
+      // kubelet makes the jumps to KUBE-FIREWALL as well.
+      const target = targetOf(args) ?? '';
+      const isOthers = chainOwner(table, target).owner !== 'kube-proxy' && !goes(target);
+      if (seen.has(key) || (!wantedKeys.has(key) && !isOthers)) superfluous.push(jump);
+      seen.add(key);
+    }
+  }
+  return superfluous;
+}
+
+function missingJumps(chains: ReadonlyMap<string, XtablesChain>, wanted: readonly Jump[]): readonly Jump[] {
+  return wanted.filter(({ chain, args }) => {
+    const key = ruleKey(args);
+    return chains.get(chain)?.rules.every((rule) => ruleKey(rule.arguments) !== key) ?? true;
+  });
+}
+
+/** The chain that a rule leads to, if it leads to one. */
+function targetOf(args: string): string | undefined {
+  const target = parseRuleArguments(args)?.target;
+  return target?.kind === 'jump' || target?.kind === 'goto' ? target.chain : undefined;
+}
+
+/**
+ * The input, with one transaction a table. Rules of table filter catch what table nat has not translated, so they are
+ * added before nat changes and taken away after it: between two transactions, and if a later one is refused, every
+ * Service is as it was or as it is to be.
+ */
+function inputOf(tables: readonly TableChange[]): string {
+  const [filter, ...others] = tables;
+  if (filter === undefined) return '';
+  const sections = others.map((table) => section(table, 'all'));
+  const natChanges = sections.some((text) => text !== '');
+  const takesAway = filter.oldJumps.length > 0 || filter.chains.some((chain) => isTakenFrom(chain));
+  if (!natChanges || !takesAway) return [section(filter, 'all'), ...sections].join('');
+  return [section(filter, 'additions'), ...sections, section(filter, 'removals')].join('');
+}
+
+function isTakenFrom({ action, gone }: ChainChange): boolean {
+  return action === 'remove' || gone.length > 0;
+}
+
+/**
+ * One table's part of the input.
+ * @param which `additions`: old rules stay behind the new ones, and nothing goes; `removals`: what that left
+ */
+function section({ name, chains, newJumps, oldJumps }: TableChange, which: 'all' | 'additions' | 'removals'): string {
+  const written = chains.filter((chain) => {
+    if (which === 'additions') return chain.adds;
+    return which === 'all' || isTakenFrom(chain);
+  });
+  const adds = which === 'removals' ? [] : newJumps;
+  const deletes = which === 'additions' ? [] : oldJumps;
+  const lines = [
+    ...written.map((chain) => `:${chain.name} - [0:0]`),
+    ...deletes.map(({ chain, args }) => `-D ${chain}${args}`),
+    ...adds.map(({ chain, args }) => `-I ${chain}${args}`),
+    ...written.flatMap((chain) => {
+      const rules = which === 'additions' ? [...chain.after, ...chain.gone] : chain.after;
+      return rules.map((args) => `-A ${chain.name}${args}`);
+    }),
+    ...written.filter(({ action, referred }) => action === 'remove' && !referred).map((chain) => `-X ${chain.name}`),
+  ];
+  return lines.length === 0 ? '' : `*${name}\n${lines.join('\n')}\nCOMMIT\n`;
+}
+
+function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly Change[] {
+  const jump = (action: 'add' | 'remove', { chain, args }: Jump): Change => ({
+    what: `${name} ${chain}`,
+    action: 'change',
+    before: action === 'remove' ? [args.slice(1)] : [],
+    after: action === 'add' ? [args.slice(1)] : [],
+  });
+  const lines = (rules: readonly string[]): readonly string[] => rules.map((args) => args.slice(1));
+  return [
+    ...oldJumps.map((each) => jump('remove', each)),
+    ...newJumps.map((each) => jump('add', each)),
+    ...chains.map(({ name: chain, action, before, after }) => ({
+      what: `${name} ${chain}`,
+      action,
+      before: lines(before),
+      after: lines(after),
+    })),
+  ];
+}
+
+/**
+ * What of a dump is kube-proxy's, as something to go back to.
+ * @param jumps the jumps that it makes, in any of its modes
+ */
+export function ownXtables(current: XtablesText, jumps: readonly SetupStep[]): WantedXtables {
+  const setup: SetupStep[] = [];
+  const tables = current.tables.map((table) => {
+    const known = new Set(
+      jumps
+        .filter(isOf(table.name))
+        .flatMap(jumpOf)
+        .map(({ chain, args }) => `${chain} ${ruleKey(args)}`),
+    );
+    const isOwn = (chain: string): boolean => {
+      const { owner } = chainOwner(table.name, chain);
+      return owner === 'kube-proxy' || owner === 'canary' || owner === 'shared';
+    };
+    for (const line of table.lines) {
+      if (line.kind !== 'rule' || isOwn(line.chain) || !line.arguments.includes(' KUBE-')) continue;
+      // Each is put at the head of its chain, so the last goes first.
+      if (known.has(`${line.chain} ${ruleKey(line.arguments)}`))
+        setup.unshift({ kind: 'jump', table: table.name, rule: line });
+    }
+    const lines = table.lines.filter((line) => {
+      if (line.kind === 'note') return false;
+      return line.kind === 'rule' ? isOwn(line.chain) : isOwn(line.name);
+    });
+    return { ...table, before: [], lines };
+  });
+  return { rules: { tables, after: [], finalNewline: true }, setup };
+}
