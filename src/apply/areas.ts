@@ -2,7 +2,7 @@
 import { type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { FAMILIES, type Family } from '../net/family.js';
-import type { Area } from './area.js';
+import { type Area, NO_WORK } from './area.js';
 import { type RulesOptions, rulesArea } from './rules-area.js';
 import { tableArea } from './table-area.js';
 import type { Variant, Wanted, WantedRules } from './wanted.js';
@@ -15,7 +15,7 @@ export function areaOf(wanted: Wanted, options: RulesOptions): Area {
     case 'nftables':
       return tableArea(wanted, options.host);
     default:
-      throw new Error(`no area ${wanted.kind} yet`);
+      return { wanted, undoable: true, read: async () => ({ work: NO_WORK, former: wanted }) };
   }
 }
 

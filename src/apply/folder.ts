@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isFields } from '../kube/fields.js';
+import { FAMILIES } from '../net/family.js';
 import { ApplyError, trouble } from './trouble.js';
 import type { Wanted } from './wanted.js';
 
@@ -46,6 +48,50 @@ function unwritable(path: string, error: unknown): ApplyError {
   return trouble('unwritable-state', `${path} cannot be written (${why}), so nothing was changed.`, hint);
 }
 
+/** Reads a saved state; rejects where a file is none. */
+export function readState(path: string): readonly Wanted[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw trouble(
+      'unreadable-input',
+      `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  const state = parseJson(text);
+  const { kuberules, wanted } = isFields(state) ? state : {};
+  if (kuberules !== 1 || !Array.isArray(wanted) || !wanted.every(isWanted)) {
+    const hint = 'Give a file that `kuberules apply` saved.';
+    throw trouble('unreadable-input', `${path} holds no saved state.`, hint);
+  }
+  return wanted;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fields of each kind that are texts. */
+const TEXTS: Readonly<Record<Wanted['kind'], readonly string[]>> = {
+  xtables: ['rules', 'setup'],
+  nftables: ['script'],
+  ipvs: ['ipvsadm', 'ipset', 'addresses'],
+};
+
+function isWanted(value: unknown): value is Wanted {
+  if (!isFields(value) || !FAMILIES.some((family) => family === value.family)) return false;
+  const { kind, variant, clean, xtables } = value;
+  if (kind !== 'xtables' && kind !== 'nftables' && kind !== 'ipvs') return false;
+  if (!TEXTS[kind].every((name) => typeof value[name] === 'string')) return false;
+  if (kind === 'xtables') return (variant === 'nft' || variant === 'legacy') && typeof clean === 'boolean';
+  return kind === 'nftables' || xtables === undefined || isWanted(xtables);
+}
+
 /** Takes the lock of the folder, so that two of us do not write at once; gives the function that frees it. */
 export function takeLock(folder: string): () => void {
   const path = join(folder, 'lock');
@@ -75,7 +121,8 @@ export function takeLock(folder: string): () => void {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process is there. */
+export function isRunning(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);

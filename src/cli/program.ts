@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { PartName } from '../backends/backend.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import { FAMILIES } from '../net/family.js';
+import { addApply, addCleanup } from './apply-command.js';
 import { addClusterOptions } from './cluster-options.js';
 import { addDiff } from './diff-command.js';
 import { addDns } from './dns-command.js';
@@ -73,6 +74,8 @@ function createProgram(io: Io, writeOut: (text: string) => void, exit: (code: nu
       outputError: (text, write) => write(`${text.trimEnd()} [usage]\n`),
     })
     .exitOverride();
+  addApply(program, io, exit);
+  addCleanup(program, io, exit);
   addCompile(program, io, exit);
   addDiff(program, io, exit);
   addDns(program, io, exit);

@@ -198,6 +198,10 @@ export const DIAGNOSTIC_CODES = {
     meaning: 'what was written reads back otherwise, as another program changes it',
   },
   'unwritable-state': { severity: 'error', meaning: 'the rules before could not be saved, so nothing was changed' },
+  'not-confirmed': {
+    severity: 'error',
+    meaning: 'apply --confirm-within was not confirmed, and the rules before came back',
+  },
   'host-note': { severity: 'note', meaning: 'something about this host that apply and cleanup leave as it is' },
 } as const satisfies Record<string, { severity: Severity; meaning: string }>;
 

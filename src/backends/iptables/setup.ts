@@ -35,7 +35,12 @@ export const JUMPS_TEXT = JUMPS.map(jumpLine).join('');
  * the rule is), an argument with a space in double quotes; then kernel parameters below /proc/sys.
  */
 export function setupText({ node }: NodePlan): string {
+  return fixedSetup(node.localhostNodePorts);
+}
+
+/** The setup text of every node: it depends only on whether node ports answer on 127.0.0.1. */
+export function fixedSetup(localhostNodePorts: boolean): string {
   const lines = JUMPS.map((jump) => newChainLine(jump.table, jump.to) + jumpLine(jump));
-  if (node.localhostNodePorts) lines.push('net/ipv4/conf/all/route_localnet=1\n');
+  if (localhostNodePorts) lines.push('net/ipv4/conf/all/route_localnet=1\n');
   return lines.join('');
 }

@@ -147,11 +147,13 @@ function changeChain(
   const keys = after.map(ruleKey);
   const present = before.map(ruleKey);
   if (present.length === keys.length && present.every((key, i) => key === keys[i])) return undefined;
-  const kept = new Set(keys);
-  const gone = before.filter((_, i) => !kept.has(present[i] ?? ''));
+  const spellings = new Map(keys.map((key, i) => [key, after[i] ?? '']));
+  const gone = before.filter((_, i) => !spellings.has(present[i] ?? ''));
   const known = new Set(present);
   const adds = gone.length === 0 || keys.some((key) => !known.has(key));
-  return { name, action: 'change', before, after, gone, adds, referred: false };
+  // A rule that stays is shown as it is to be, so that no other spelling looks like a difference.
+  const shown = before.map((rule, i) => spellings.get(present[i] ?? '') ?? rule);
+  return { name, action: 'change', before: shown, after, gone, adds, referred: false };
 }
 
 function isOf(table: string): (step: SetupStep) => boolean {
@@ -250,16 +252,16 @@ function section({ name, chains, newJumps, oldJumps }: TableChange, which: 'all'
 }
 
 function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly Change[] {
-  const jump = (action: 'add' | 'remove', { chain, args }: Jump): Change => ({
-    what: `${name} ${chain}`,
-    action: 'change',
-    before: action === 'remove' ? [args.slice(1)] : [],
-    after: action === 'add' ? [args.slice(1)] : [],
-  });
   const lines = (rules: readonly string[]): readonly string[] => rules.map((args) => args.slice(1));
+  const jumps = (all: readonly Jump[], of: string) => all.filter(({ chain }) => chain === of).map(({ args }) => args);
+  const builtIn = new Set([...oldJumps, ...newJumps].map(({ chain }) => chain));
   return [
-    ...oldJumps.map((each) => jump('remove', each)),
-    ...newJumps.map((each) => jump('add', each)),
+    ...Array.from(builtIn, (chain) => ({
+      what: `${name} ${chain}`,
+      action: 'change' as const,
+      before: lines(jumps(oldJumps, chain)),
+      after: lines(jumps(newJumps, chain)),
+    })),
     ...chains.map(({ name: chain, action, before, after }) => ({
       what: `${name} ${chain}`,
       action,

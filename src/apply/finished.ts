@@ -1,0 +1,125 @@
+/** Finished text for a host, as `kuberules compile` prints it: which parts it holds, and whether they may be applied. */
+import type { PartName } from '../backends/backend.js';
+import { BACKENDS } from '../backends/compile.js';
+import { fixedSetup } from '../backends/iptables/setup.js';
+import { readNftScript } from '../backends/nftables/read-script.js';
+import { recogniseDump } from '../backends/recognise.js';
+import { chainOwner } from '../backends/xtables/owner.js';
+import { readXtables } from '../backends/xtables/text.js';
+import type { ProxyMode } from '../kube/config.js';
+import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
+import type { SourceText } from '../kube/objects.js';
+import type { Family } from '../net/family.js';
+import type { FamilyTexts } from './areas.js';
+
+/** The texts by family, or why there are none. */
+export interface FinishedTexts {
+  readonly texts: ReadonlyMap<Family, FamilyTexts>;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The line before each part where there are several: `# iptables.ipv4.rules`. */
+const PART_LINE = /^# (iptables|ipvs|nftables)\.(ipv4|ipv6)\.([a-z]+)\n/gm;
+
+/**
+ * Takes a text apart. One part alone has no head line; its family is told from its content. Rules of anybody else in
+ * it are an error (`unreadable-rules`): only what is kube-proxy's is ever written.
+ */
+export function finishedTexts(source: SourceText, mode: ProxyMode): FinishedTexts {
+  const texts = new Map<Family, Partial<Record<PartName, string>>>();
+  const diagnostics: Diagnostic[] = [];
+  const wrong = (message: string, hint?: string): void => {
+    diagnostics.push(diagnostic('unreadable-rules', message, { place: { file: source.name }, hint }));
+  };
+  const heads = [...source.text.matchAll(PART_LINE)];
+  if (heads.length === 0) {
+    const family = familyOf(source, mode, diagnostics);
+    if (family !== undefined) texts.set(family, { [mode === 'nftables' ? 'nft' : 'rules']: source.text });
+  } else if (source.text.slice(0, heads[0]?.index).trim() !== '') {
+    wrong('there is text before the first line that names a part.', 'Take what `kuberules compile` prints as it is.');
+  }
+  for (const [i, head] of heads.entries()) {
+    const [line, ofMode, family, part] = head;
+    const text = source.text.slice(head.index + line.length, heads[i + 1]?.index);
+    if (ofMode !== mode) wrong(`the text is of mode ${ofMode}, not ${mode}.`, `Apply it with --mode ${ofMode}.`);
+    else if (!BACKENDS[mode].parts.includes(part as PartName)) wrong(`mode ${mode} has no part ${part}.`);
+    else texts.set(family as Family, { ...texts.get(family as Family), [part as PartName]: text });
+  }
+  if (!hasErrors(diagnostics)) {
+    for (const [family, parts] of texts) texts.set(family, checked(parts, mode, source.name, family, diagnostics));
+  }
+  return { texts: hasErrors(diagnostics) ? new Map() : texts, diagnostics };
+}
+
+function familyOf(source: SourceText, mode: ProxyMode, diagnostics: Diagnostic[]): Family | undefined {
+  const { dump, diagnostics: problems } = recogniseDump(source);
+  const place = { file: source.name };
+  if (dump === undefined) {
+    diagnostics.push(...problems);
+    return undefined;
+  }
+  const wanted = mode === 'nftables' ? 'nft' : 'xtables';
+  if (dump.kind !== wanted || mode === 'ipvs') {
+    const hint =
+      mode === 'ipvs'
+        ? 'Mode ipvs has several parts: give all that `kuberules compile --mode ipvs` prints.'
+        : `Give what \`kuberules compile --mode ${mode}\` prints.`;
+    diagnostics.push(diagnostic('unreadable-rules', `this is no text of mode ${mode}.`, { place, hint }));
+    return undefined;
+  }
+  if (dump.kind === 'xtables' && dump.family !== undefined) return dump.family;
+  const families = [...source.text.matchAll(/^add table (ip6?) kube-proxy/gm)].map(([, ip]) => ip);
+  if (dump.kind === 'nft' && new Set(families).size === 1) return families[0] === 'ip' ? 'ipv4' : 'ipv6';
+  const hint = 'Print one family with --family, and all its parts with --part all, which names them.';
+  diagnostics.push(diagnostic('unreadable-rules', 'nothing in the text tells its family.', { place, hint }));
+  return undefined;
+}
+
+/** The parts of one family with what a mode adds to them itself. */
+function checked(
+  parts: FamilyTexts,
+  mode: ProxyMode,
+  file: string,
+  family: Family,
+  diagnostics: Diagnostic[],
+): FamilyTexts {
+  if (mode === 'nftables') {
+    diagnostics.push(...foreignTables({ name: file, text: parts.nft ?? '' }, family));
+    return parts;
+  }
+  const missing = BACKENDS[mode].parts.filter(
+    (part) => parts[part] === undefined && (mode === 'ipvs' || part === 'rules'),
+  );
+  if (missing.length > 0) {
+    const hint = 'Print all of them with --part all.';
+    const message = `parts are missing for ${family}: ${missing.join(', ')}.`;
+    diagnostics.push(diagnostic('unreadable-rules', message, { place: { file }, hint }));
+  }
+  const read = readXtables({ name: file, text: parts.rules ?? '' });
+  diagnostics.push(...read.diagnostics);
+  for (const table of read.text.tables) {
+    for (const line of table.lines) {
+      if (line.kind === 'note') continue;
+      const chain = line.kind === 'rule' ? line.chain : line.name;
+      const { owner } = chainOwner(table.name, chain);
+      if (owner === 'kube-proxy' || owner === 'shared') continue;
+      const message = `chain ${chain} of table ${table.name} is not kube-proxy's.`;
+      const hint = 'Give what `kuberules compile` prints, not what iptables-save does.';
+      diagnostics.push(diagnostic('unreadable-rules', message, { place: { file }, hint }));
+      return parts;
+    }
+  }
+  // The jumps of iptables mode are always the same, and node ports on localhost are told by the rule that guards them.
+  const localhostNodePorts = /^-A KUBE-FIREWALL /m.test(parts.rules ?? '');
+  return mode === 'iptables' && parts.setup === undefined ? { ...parts, setup: fixedSetup(localhostNodePorts) } : parts;
+}
+
+function foreignTables(source: SourceText, family: Family): readonly Diagnostic[] {
+  const { ruleSet, diagnostics } = readNftScript(source);
+  if (ruleSet === undefined) return diagnostics;
+  const ip = family === 'ipv4' ? 'ip' : 'ip6';
+  const foreign = ruleSet.tables.find((table) => table.foreign || table.family !== ip);
+  if (foreign === undefined) return [];
+  const message = `table ${foreign.family} ${foreign.name} is not kube-proxy's table of ${family}.`;
+  return [diagnostic('unreadable-rules', message, { place: { file: source.name } })];
+}

@@ -1,0 +1,345 @@
+/** `kuberules apply` and `kuberules cleanup`: the rules of a node into the kernel of this host, and out of it. */
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { type AreaChange, apply } from '../apply/apply.js';
+import { areaOf, leftoversOf, textsOf, wantedOf } from '../apply/areas.js';
+import { reconcileUdp, type UdpFlow } from '../apply/conntrack.js';
+import { finishedTexts } from '../apply/finished.js';
+import { readState, saveState, takeLock } from '../apply/folder.js';
+import { armGuard, confirm, confirmed, forgetPending, noneIsPending, startGuard } from '../apply/guard.js';
+import { createHost, type Host } from '../apply/host.js';
+import { demandPrivileges } from '../apply/privileges.js';
+import { ApplyError, trouble } from '../apply/trouble.js';
+import { chooseVariant } from '../apply/variant.js';
+import type { Variant, Wanted } from '../apply/wanted.js';
+import { compile } from '../backends/compile.js';
+import type { ProxyConfig, ProxyMode } from '../kube/config.js';
+import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
+import { placeDiagnostics } from '../kube/locate.js';
+import type { ClusterState } from '../kube/state.js';
+import { FAMILIES, type Family } from '../net/family.js';
+import { parseIp } from '../net/ip.js';
+import { chooseNode, familiesOf } from '../plan/choose-node.js';
+import { type NodePlan, planNode } from '../plan/plan.js';
+import { type ApplyReport, applyJson, applyText } from './apply-text.js';
+import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
+import { DONE, FOUND, TROUBLE } from './exit.js';
+import { readInputFile } from './input.js';
+import type { Io } from './io.js';
+import { printDiagnostics } from './report.js';
+
+/** The options of both commands as commander gives them. */
+interface HostFlags {
+  readonly dryRun: boolean;
+  readonly iptablesVariant?: Variant;
+  /** In seconds. */
+  readonly wait: number;
+  readonly stateDir: string;
+  readonly output: 'text' | 'json';
+}
+
+/** The options of `kuberules apply` as commander gives them. */
+export interface ApplyFlags extends Omit<ClusterFlags, 'filename'>, HostFlags {
+  readonly filename?: readonly string[];
+  /** `-` for finished text on standard input. */
+  readonly text: string | undefined;
+  readonly restore?: string;
+  /** In seconds. */
+  readonly confirmWithin?: number;
+  readonly confirm: boolean;
+  readonly guard?: boolean;
+  /** In seconds. */
+  readonly drain: number;
+}
+
+/** The options of `kuberules cleanup` as commander gives them. */
+export type CleanupFlags = HostFlags;
+
+/** What the host is to have. */
+interface Task {
+  readonly command: 'apply' | 'cleanup';
+  readonly wanted: readonly Wanted[];
+  /** Plans by family, where the objects are known: by them stale connections are told. */
+  readonly plans: readonly NodePlan[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const NO_TASK: Task = { command: 'apply', wanted: [], plans: [], diagnostics: [] };
+
+/** Runs `kuberules apply`; returns the exit code. */
+export async function runApply(flags: ApplyFlags, io: Io): Promise<number> {
+  const wrong = usageErrors(flags);
+  if (wrong.length > 0) return finish(flags, io, undefined, wrong);
+  return guarded(flags, io, async (host) => {
+    if (flags.confirm) {
+      if (!confirm(flags.stateDir)) throw trouble('usage', 'no apply waits for being confirmed.');
+      await io.out('Confirmed: the new rules stay.\n');
+      return SAID;
+    }
+    if (flags.guard === true) return runGuard(flags, host, io);
+    const task = await taskOf(flags, host, io);
+    if (hasErrors(task.diagnostics)) return { report: undefined, diagnostics: task.diagnostics, code: TROUBLE };
+    return write(flags, task, host, io);
+  });
+}
+
+/** Runs `kuberules cleanup`; returns the exit code. */
+export async function runCleanup(flags: CleanupFlags, io: Io): Promise<number> {
+  return guarded(flags, io, async (host) => {
+    const only = flags.iptablesVariant;
+    const all = leftoversOf(undefined);
+    const wanted = only === undefined ? all : all.filter((each) => each.kind === 'xtables' && each.variant === only);
+    return write(flags, { command: 'cleanup', wanted, plans: [], diagnostics: [] }, host, io);
+  });
+}
+
+function usageErrors({ filename, text, restore, confirm, confirmWithin, dryRun }: ApplyFlags): readonly Diagnostic[] {
+  const given = [
+    filename === undefined ? [] : '-f',
+    text === undefined ? [] : text,
+    restore === undefined ? [] : '--restore',
+    confirm ? '--confirm' : [],
+  ].flat();
+  if (text !== undefined && text !== '-') {
+    const hint = `Give objects with -f ${text}, or finished text with \`apply --mode MODE - < ${text}\`.`;
+    return [diagnostic('usage', `unexpected argument ${JSON.stringify(text)}.`, { hint })];
+  }
+  if (given.length === 0) {
+    const hint = 'Give objects with -f, finished text with -, or a saved state with --restore.';
+    return [diagnostic('usage', 'there is nothing to apply.', { hint })];
+  }
+  if (given.length > 1) return [diagnostic('usage', `${given.join(' and ')} exclude each other.`)];
+  if (dryRun && confirmWithin !== undefined) {
+    return [diagnostic('usage', '--dry-run writes nothing, so there is nothing to confirm.')];
+  }
+  return [];
+}
+
+/** What one run ends with. */
+interface End {
+  readonly report: ApplyReport | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly code: number;
+  /** Everything is said already. */
+  readonly isSaid?: boolean;
+}
+
+const SAID: End = { report: undefined, diagnostics: [], code: DONE, isSaid: true };
+
+/** Runs with the host's privileges and under the lock; what goes wrong is printed. */
+async function guarded(flags: HostFlags, io: Io, run: (host: Host) => Promise<End>): Promise<number> {
+  try {
+    const host = createHost(flags.stateDir);
+    demandPrivileges(host);
+    const { report, diagnostics, code, isSaid } = await run(host);
+    if (isSaid !== true) await print(flags, io, report, diagnostics);
+    return code;
+  } catch (error) {
+    if (!(error instanceof ApplyError)) throw error;
+    return finish(flags, io, undefined, error.diagnostics);
+  }
+}
+
+async function finish(
+  flags: HostFlags,
+  io: Io,
+  report: ApplyReport | undefined,
+  diagnostics: readonly Diagnostic[],
+): Promise<number> {
+  await print(flags, io, report, diagnostics);
+  return TROUBLE;
+}
+
+async function print(
+  flags: HostFlags,
+  io: Io,
+  report: ApplyReport | undefined,
+  diagnostics: readonly Diagnostic[],
+): Promise<void> {
+  if (flags.output === 'json') await io.out(applyJson(report, diagnostics));
+  else {
+    printDiagnostics(diagnostics, io);
+    if (report !== undefined) await io.out(applyText(report, io.terminal));
+  }
+}
+
+/** What is asked for. */
+async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Task> {
+  if (flags.restore !== undefined) return { ...NO_TASK, wanted: readState(flags.restore) };
+  if (flags.text !== undefined) return finishedTask(flags, host);
+  const filename = flags.filename ?? [];
+  const configuration = readConfiguration({ ...flags, filename });
+  const { state, mode, config, diagnostics, sources } = readCluster({ ...flags, filename }, configuration, io);
+  if (hasErrors(diagnostics)) return { ...NO_TASK, diagnostics: placeDiagnostics(diagnostics, sources) };
+  const node = flags.node ?? thisNode(state, config);
+  if (typeof node === 'object') return { ...NO_TASK, diagnostics: [node] };
+  const compiled = compile(state, { mode, config, node });
+  const said = placeDiagnostics([...diagnostics, ...compiled.diagnostics], sources);
+  if (hasErrors(said)) return { ...NO_TASK, diagnostics: said };
+  const { variant, notes } = await variantOf(mode, flags, host);
+  return {
+    command: 'apply',
+    wanted: [...wantedOf(mode, textsOf(compiled.parts), variant), ...leftoversOf(mode)],
+    plans: plansOf(state, { node, mode }, config),
+    diagnostics: [...said, ...notes.map((note) => diagnostic('host-note', note))],
+  };
+}
+
+/**
+ * The Node that this host is, as kube-proxy finds it: hostnameOverride, else the name of the host. Rules of another node
+ * would be wrong here, so it is not guessed among several. undefined where there is nothing to choose from.
+ */
+function thisNode({ nodes }: ClusterState, { hostnameOverride }: ProxyConfig): string | Diagnostic | undefined {
+  if (hostnameOverride !== undefined && hostnameOverride !== '') return undefined;
+  const name = hostname().trim().toLowerCase();
+  if (nodes.has(name)) return name;
+  if (nodes.size < 2) return undefined;
+  const hint = `Say it with --node: ${[...nodes.keys()].slice(0, 5).join(', ')}${nodes.size > 5 ? ', ...' : ''}.`;
+  return diagnostic('unknown-node', `no Node is called ${name}, as this host is, and there are ${nodes.size}.`, {
+    hint,
+  });
+}
+
+function plansOf(
+  state: ClusterState,
+  { node: name, mode }: { readonly node: string | undefined; readonly mode: ProxyMode },
+  config: ProxyConfig,
+): readonly NodePlan[] {
+  const { node } = chooseNode(state, name, config);
+  if (node === undefined) return [];
+  return familiesOf(node, state, config).map((family) => planNode(state, { node, family, mode, config }));
+}
+
+async function finishedTask(flags: ApplyFlags, host: Host): Promise<Task> {
+  if (flags.mode === undefined) {
+    const hint = 'Give the one that it was compiled for.';
+    return { ...NO_TASK, diagnostics: [diagnostic('usage', 'finished text needs --mode.', { hint })] };
+  }
+  const source = readInputFile('-');
+  if (!('text' in source)) return { ...NO_TASK, diagnostics: [source] };
+  const { texts, diagnostics } = finishedTexts(source, flags.mode);
+  if (hasErrors(diagnostics)) return { ...NO_TASK, diagnostics };
+  const { variant, notes } = await variantOf(flags.mode, flags, host);
+  const noUdp = /\budp\b/.test(source.text)
+    ? ['stale UDP connections are not looked for, as finished text does not tell which endpoints serve.']
+    : [];
+  return {
+    command: 'apply',
+    wanted: [...wantedOf(flags.mode, texts, variant), ...leftoversOf(flags.mode)],
+    plans: [],
+    diagnostics: [...diagnostics, ...[...notes, ...noUdp].map((note) => diagnostic('host-note', note))],
+  };
+}
+
+async function variantOf(mode: ProxyMode, { iptablesVariant }: HostFlags, host: Host) {
+  return mode === 'nftables' ? { variant: 'nft' as const, notes: [] } : chooseVariant(host, iptablesVariant);
+}
+
+/** Brings the host to what is wanted. */
+async function write(
+  flags: HostFlags & { readonly confirmWithin?: number },
+  task: Task,
+  host: Host,
+  io: Io,
+): Promise<End> {
+  const { dryRun, stateDir, wait, confirmWithin } = flags;
+  const progress = (text: string): void => {
+    if (io.interactive) io.err(`${text} ...\n`);
+  };
+  const free = dryRun ? () => {} : takeLock(stateDir);
+  let saved: string | undefined;
+  let areas: readonly AreaChange[];
+  let flows: readonly UdpFlow[] = [];
+  const notes: string[] = [];
+  try {
+    const create = (wanted: Wanted) => areaOf(wanted, { host, wait });
+    const result = await apply({
+      host,
+      areas: task.wanted.map(create),
+      areaOf: create,
+      dryRun,
+      save: (former) => {
+        saved = saveState(stateDir, `before-${new Date().toISOString().replaceAll(':', '-')}.json`, former);
+        if (confirmWithin !== undefined) startGuard(stateDir, saved, wait);
+      },
+      progress,
+    });
+    areas = result.areas;
+    notes.push(...areas.flatMap((area) => area.notes));
+    for (const family of FAMILIES) {
+      const reconciled = await reconcileUdp(servicePortsOf(task.plans, family), family, {
+        host,
+        local: localAddresses(),
+        dryRun,
+      });
+      flows = [...flows, ...reconciled.deleted];
+      notes.push(...reconciled.notes);
+    }
+  } catch (error) {
+    // The old rules are in force already, or it is said why not.
+    if (saved !== undefined) forgetPending(stateDir);
+    throw error;
+  } finally {
+    free();
+  }
+  const diagnostics = [...task.diagnostics, ...notes.map((note) => diagnostic('host-note', note))];
+  const report: ApplyReport = { command: task.command, areas, flows, dryRun, saved };
+  if (confirmWithin !== undefined && saved !== undefined) {
+    await print(flags, io, report, diagnostics);
+    return waitForConfirmation(stateDir, confirmWithin, io);
+  }
+  const wouldChange = dryRun && (areas.length > 0 || flows.length > 0);
+  return { report, diagnostics, code: wouldChange ? FOUND : DONE };
+}
+
+function servicePortsOf(plans: readonly NodePlan[], family: Family) {
+  return plans.filter(({ node }) => node.family === family).flatMap(({ servicePorts }) => servicePorts);
+}
+
+/** In canonical text, as conntrack prints them. */
+function localAddresses(): ReadonlySet<string> {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return new Set(all.map(({ address }) => parseIp(address)?.text ?? address));
+}
+
+async function waitForConfirmation(folder: string, seconds: number, io: Io): Promise<End> {
+  armGuard(folder, seconds);
+  const how = io.interactive ? 'Enter, here, or ' : '';
+  io.err(`Confirm within ${seconds} s, else the rules before come back: ${how}\`kuberules apply --confirm\`\n`);
+  const stop = confirmOnEnter(folder, io);
+  const isConfirmed = await confirmed(folder);
+  stop();
+  if (isConfirmed) {
+    io.err('Confirmed: the new rules stay.\n');
+    return SAID;
+  }
+  await noneIsPending(folder);
+  throw trouble(
+    'not-confirmed',
+    'nobody confirmed in time, so the rules before were brought back.',
+    `${join(folder, 'guard.log')} tells how that went.`,
+  );
+}
+
+/** Somebody at a terminal confirms by pressing Enter. */
+function confirmOnEnter(folder: string, io: Io): () => void {
+  if (!io.interactive || process.stdin.isTTY !== true) return () => {};
+  const listener = (): void => {
+    confirm(folder);
+  };
+  process.stdin.once('data', listener);
+  return () => {
+    process.stdin.off('data', listener);
+    process.stdin.pause();
+  };
+}
+
+/** The process that goes back unless somebody confirms. */
+async function runGuard(flags: ApplyFlags, host: Host, io: Io): Promise<End> {
+  if (await confirmed(flags.stateDir)) return SAID;
+  try {
+    return await write({ ...flags, dryRun: false }, { ...NO_TASK, wanted: readState(flags.restore ?? '') }, host, io);
+  } finally {
+    forgetPending(flags.stateDir);
+  }
+}
