@@ -12,7 +12,12 @@ import type { WantedTable } from './wanted.js';
 
 /** The table of one family. */
 export function tableArea(wanted: WantedTable, host: Host): Area {
-  return { wanted, undoable: true, read: () => readTable(wanted, host) };
+  let found: Promise<boolean> | undefined;
+  const read = async (): Promise<Reading> => {
+    found ??= hasNft(host, wanted);
+    return readTable(wanted, host, await found);
+  };
+  return { wanted, undoable: true, read };
 }
 
 /**
@@ -20,11 +25,10 @@ export function tableArea(wanted: WantedTable, host: Host): Area {
  * clients session affinity remembers is in it, but going back only uses that where a set has to be made anew; their
  * time then starts from the beginning.
  */
-async function readTable(wanted: WantedTable, host: Host): Promise<Reading> {
+async function readTable(wanted: WantedTable, host: Host, hasProgram: boolean): Promise<Reading> {
   const { family, script: text } = wanted;
   const { table } = WORDS[family];
-  const isMissing = !(await checkNft(host, wanted));
-  const listing = isMissing ? undefined : await list(host, wanted);
+  const listing = hasProgram ? await list(host, wanted) : undefined;
   const current =
     listing === undefined ? undefined : onlyTable({ name: `the list of table ${table}`, text: listing }, table);
   const after = text === '' ? undefined : onlyTable({ name: `the script for ${family}`, text }, table);
@@ -52,7 +56,7 @@ const OLDEST_NFT = [1, 0, 1];
 const RELEASES_AT_ONCE = [6, 2];
 
 /** Whether there is an nft; rejects where it is needed and missing, or too old. */
-async function checkNft(host: Host, { script }: WantedTable): Promise<boolean> {
+async function hasNft(host: Host, { script }: WantedTable): Promise<boolean> {
   const command: Command = { program: 'nft', args: ['--version'] };
   const finished = await host.run(command);
   if (finished.trouble === 'ENOENT' && script === '') return false;
