@@ -4,6 +4,7 @@ import type { ProxyMode } from '../kube/config.js';
 import { FAMILIES, type Family } from '../net/family.js';
 import { type Area, NO_WORK } from './area.js';
 import { type RulesOptions, rulesArea } from './rules-area.js';
+import { tableArea } from './table-area.js';
 import type { Variant, Wanted, WantedRules } from './wanted.js';
 
 /** The area for what is wanted. */
@@ -11,6 +12,8 @@ export function areaOf(wanted: Wanted, options: RulesOptions): Area {
   switch (wanted.kind) {
     case 'xtables':
       return rulesArea(wanted, options);
+    case 'nftables':
+      return tableArea(wanted, options.host);
     default:
       return { wanted, undoable: true, read: async () => ({ work: NO_WORK, former: wanted }) };
   }
