@@ -47,7 +47,8 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   const { input, changes, referred } = changeXtables({ rules, setup }, current, {
     jumps: KNOWN_JUMPS,
     canaries: wanted.clean,
-    firewall: wanted.clean && !hasKubelet(current),
+    // kubelet makes it for IPv4 only.
+    firewall: family === 'ipv6' || !hasKubelet(current),
   });
   const parameters = changedParameters(setup, host);
   const steps: Step[] = [...parameterSteps(parameters)];

@@ -71,7 +71,7 @@ export function wantedParts(parts: readonly Part[], { mode, variant }: Applied):
 
 /** Applies as `kuberules apply` does; the former states go to `saved`. */
 export function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] = []): Promise<ApplyResult> {
-  const create = (each: Wanted) => areaOf(each, { host, wait: 5 });
+  const create = (each: Wanted) => areaOf(each, { host, wait: 60 });
   return apply({
     host,
     areas: wanted.map(create),

@@ -1,6 +1,5 @@
 /** kube-proxy's table in a real kernel, brought from any state to any other by as little as differs. */
 import { describe, expect, test } from 'vitest';
-import { tableArea } from '../../src/apply/table-area.js';
 import type { Wanted } from '../../src/apply/wanted.js';
 import { verify } from '../../src/index.js';
 import { caseName, expectedTexts, findCases, loadCase } from '../support/case.js';
@@ -10,7 +9,7 @@ import { skipWithReason } from './available.js';
 import type { Host } from './host.js';
 import { root, withHost } from './load-suite.js';
 import { listedState, tableName, writtenState } from './nft-normal-form.js';
-import { listing, loadScript, nftUnavailable } from './nftables.js';
+import { listing, nftUnavailable } from './nftables.js';
 import { type Family, families } from './places.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
 

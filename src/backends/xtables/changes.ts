@@ -32,7 +32,7 @@ export interface Ownership {
   readonly jumps: readonly SetupStep[];
   /** Whether the canaries go too, which only tell a kube-proxy that somebody flushed its rules. */
   readonly canaries: boolean;
-  /** Whether KUBE-FIREWALL goes too, which kubelet has as well. */
+  /** Whether KUBE-FIREWALL is kube-proxy's alone, so that it is emptied or goes where nothing is wanted in it. */
   readonly firewall: boolean;
 }
 
@@ -114,7 +114,10 @@ function changeTable(
     const change = changeChain(chain, chains.get(chain), after, referred);
     if (change !== undefined) changed.push(change);
   };
-  for (const chain of ensured) if (!rules.has(chain) && !chains.has(chain)) compare(chain, []);
+  for (const chain of ensured) {
+    const isEmpty = firewall && chainOwner(name, chain).owner === 'shared';
+    if (!rules.has(chain) && (isEmpty || !chains.has(chain))) compare(chain, []);
+  }
   for (const [chain, { rules: after }] of rules)
     compare(
       chain,
