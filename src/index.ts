@@ -179,6 +179,7 @@ export {
   lint,
 } from './inspect/lint/lint.js';
 export { indexPods, type PodIndex } from './inspect/pods.js';
+export { findRoute, type Route, type Routed, type RouteRequest } from './inspect/route.js';
 export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';
 export { type FateShare, type Trace, type TraceQuestion, tracePacket } from './inspect/trace.js';
 export {

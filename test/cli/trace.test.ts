@@ -5,7 +5,11 @@ import { schemaProblems } from '../support/json-schema.js';
 const CLUSTER = ['-f', 'test/kernel/cluster.yaml', '--node', 'node-a', '--cluster-cidr', '10.244.0.0/16'];
 
 interface Answer {
-  readonly trace?: {
+  readonly route?: {
+    readonly ends: readonly string[];
+    readonly notes: readonly string[];
+  };
+  readonly traces: readonly {
     readonly packet: Readonly<Record<string, unknown>>;
     readonly fates: readonly {
       readonly probability: string;
@@ -14,7 +18,7 @@ interface Answer {
       readonly source?: string;
       readonly way: readonly { readonly reason?: string }[];
     }[];
-  };
+  }[];
   readonly diagnostics: readonly { readonly code: string; readonly message: string; readonly hint?: string }[];
 }
 
@@ -22,15 +26,17 @@ async function ask(...args: readonly string[]): Promise<Answer> {
   const { out, code } = await kuberules('trace', ...args, '--output', 'json');
   const answer = JSON.parse(out) as Answer;
   expect(schemaProblems(answer, 'trace.json')).toEqual([]);
-  expect(code).toBe(answer.trace === undefined ? 2 : 0);
+  expect(code).toBe(answer.route === undefined ? 2 : 0);
   return answer;
 }
 
 /** `1/3 delivered 10.244.1.11 kept`. */
-const fatesOf = ({ trace }: Answer) =>
-  trace?.fates.map(({ probability, fate, address, source }) =>
-    [probability, fate, address, source].filter((each) => each !== undefined).join(' '),
-  );
+const fatesOf = ({ traces }: Answer) =>
+  traces
+    .flatMap(({ fates }) => fates)
+    .map(({ probability, fate, address, source }) =>
+      [probability, fate, address, source].filter((each) => each !== undefined).join(' '),
+    );
 
 describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
   const traced = (...args: readonly string[]) => ask('--mode', mode, ...CLUSTER, ...args);
@@ -42,8 +48,8 @@ describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
       '1/3 delivered 10.244.1.12 kept',
       '1/3 delivered 10.244.2.11 kept',
     ]);
-    expect(answer.trace?.packet.service).toBe('cluster IP of flow/web:http');
-    expect(answer.trace?.fates[0]?.way.some(({ reason }) => reason?.includes('flow/web:http'))).toBe(true);
+    expect(answer.traces[0]?.packet.service).toBe('cluster IP of flow/web:http');
+    expect(answer.traces[0]?.fates[0]?.way.some(({ reason }) => reason?.includes('flow/web:http'))).toBe(true);
   });
 
   it('a hairpin, a client, and a Service without endpoints', async () => {
@@ -60,7 +66,7 @@ describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
     const [first, later] = [await traced(...args), await traced(...args, '--established')];
     expect(fatesOf(later)).toEqual(fatesOf(first));
     const none = await traced('--from', 'node', '--to', '10.96.0.3:80', '--established');
-    expect(none.trace?.fates).toEqual([]);
+    expect(none.traces[0]?.fates).toEqual([]);
   });
 
   it('a client with affinity goes to the endpoint it had', async () => {

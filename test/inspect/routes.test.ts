@@ -1,0 +1,219 @@
+/** What `trace --to` makes of names and URLs: which addresses, and how it got there. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import {
+  findRoute,
+  hasErrors,
+  indexPods,
+  loadCluster,
+  type Route,
+  readObjects,
+  type Surroundings,
+} from '../../src/index.js';
+
+function surroundings(): Surroundings {
+  const { objects } = readObjects([{ name: 'routes.yaml', text: readFileSync('test/inspect/routes.yaml', 'utf8') }]);
+  const { state, diagnostics } = loadCluster(objects);
+  expect(hasErrors(diagnostics)).toBe(false);
+  const node = state.nodes.get('worker-1');
+  if (node === undefined) throw new Error('no node');
+  return { state, objects, pods: indexPods(objects), node, namespace: 'default' };
+}
+
+const around = surroundings();
+
+interface Asked {
+  readonly from?: string | undefined;
+  readonly to: string;
+  readonly family?: 'ipv4' | 'ipv6';
+  readonly zone?: string;
+  readonly ingressClass?: string;
+}
+
+/** The route, or the messages and hints of errors. */
+function routeOf({ from, family, ...rest }: Asked): Route | string {
+  const routed = findRoute({ from, family, ...rest }, around);
+  if (!Array.isArray(routed)) return routed as Route;
+  return routed.map(({ message, hint }) => `${message} ${hint}`).join('\n');
+}
+
+function good(asked: Asked): Route {
+  const route = routeOf(asked);
+  if (typeof route === 'string') throw new Error(route);
+  return route;
+}
+
+/** `10.96.0.30:6379/tcp`, several addresses of one destination with a comma. */
+const reached = ({ destinations }: Route) =>
+  destinations.map(
+    ({ addresses, port, protocol }) => `${addresses.map(({ text }) => text).join()}:${port}/${protocol}`,
+  );
+
+const CLIENT = 'shop/client';
+const REDIS = ['10.96.0.30:6379/tcp', 'fd00:96::30:6379/tcp'];
+const DB = ['10.244.1.50:5433/tcp', '10.244.2.50:5433/tcp'];
+
+describe('names', () => {
+  /** Who asks for what; what it leads to, and how many names were looked up for it. */
+  const found: readonly (readonly [
+    from: string,
+    to: string,
+    reached: readonly string[],
+    tried: number,
+    why: string,
+  ])[] = [
+    [CLIENT, 'web:http', ['10.96.0.40:80/tcp'], 1, 'the first of the search list is the namespace of the sender'],
+    [CLIENT, 'web:8080', ['10.96.0.40:8080/tcp'], 1, 'a port by its number'],
+    [CLIENT, 'WEB:80', ['10.96.0.40:80/tcp'], 1, 'DNS knows no upper case'],
+    [CLIENT, 'cart', ['10.96.0.41:80/tcp'], 1, 'the only port may be left out'],
+    [CLIENT, 'web:9999', ['10.96.0.40:9999/tcp'], 1, 'a port that is not listed is sent to all the same'],
+    [CLIENT, 'web:80/udp', ['10.96.0.40:80/udp'], 1, 'nor is that protocol listed'],
+    [CLIENT, 'web/icmp', ['10.96.0.40:0/icmp'], 1, 'no port at all'],
+    [CLIENT, 'web.shop:80', ['10.96.0.40:80/tcp'], 2, 'with its namespace it is found below svc'],
+    [CLIENT, 'redis.default:client', REDIS, 2, 'both families of sender and name'],
+    [CLIENT, 'redis.default.svc', REDIS, 3, 'the third of the search list'],
+    [CLIENT, 'redis.default.svc.cluster.local', REDIS, 4, 'four dots are fewer than five: the search list goes first'],
+    [CLIENT, 'redis.default.svc.cluster.local.', REDIS, 1, 'a final dot leaves the search list out'],
+    ['client-4', 'redis:client', ['10.96.0.30:6379/tcp'], 1, 'an IPv4 sender; the namespace default'],
+    ['10.244.1.61', 'redis:client', ['10.96.0.30:6379/tcp'], 1, 'a pod by its address'],
+    [
+      '10.244.1.99',
+      'redis:client',
+      ['10.96.0.30:6379/tcp'],
+      1,
+      'a pod that nothing is known of: the default namespace',
+    ],
+    ['203.0.113.9', 'redis:client', ['10.96.0.30:6379/tcp'], 1, 'nor of this address'],
+    ['fd00:10:244:1::99', 'redis:client', ['fd00:96::30:6379/tcp'], 1, 'an IPv6 sender'],
+    [CLIENT, 'kube-dns.kube-system:dns', ['10.96.0.10:53/udp'], 2, 'the name of a port tells its protocol'],
+    [CLIENT, 'kube-dns.kube-system:53/tcp', ['10.96.0.10:53/tcp'], 2, 'a protocol chooses between two ports'],
+    [CLIENT, 'db', DB, 1, 'headless: the endpoints, with the port that they have'],
+    [CLIENT, 'db:sql', DB, 1, 'as the SRV records have it'],
+    [
+      CLIENT,
+      'db:5432',
+      ['10.244.1.50:5432/tcp', '10.244.2.50:5432/tcp'],
+      1,
+      'nothing translates the port of the Service',
+    ],
+    [CLIENT, 'db-1.db:sql', ['10.244.2.50:5433/tcp'], 1, 'one endpoint by its hostname'],
+    [
+      CLIENT,
+      'db-1.db.shop.svc.cluster.local:sql',
+      ['10.244.2.50:5433/tcp'],
+      1,
+      'five dots: as it is before the search list',
+    ],
+    [CLIENT, '10-244-1-40.web.shop.svc:8000', ['10.244.1.40:8000/tcp'], 3, 'CoreDNS names endpoints by address'],
+    [CLIENT, '10-244-1-61.default.pod.cluster.local:22', ['10.244.1.61:22/tcp'], 4, 'a Pod by its address'],
+    [CLIENT, 'cache:client', REDIS, 1, 'an ExternalName inside the cluster is followed'],
+    [CLIENT, 'alias:client', REDIS, 1, 'through two of them'],
+    ['shop/on-host-asking', 'cart', ['10.96.0.41:80/tcp'], 1, 'ClusterFirstWithHostNet'],
+    [
+      'kube-system/searching',
+      'db-0.db.shop.svc.cluster.local:sql',
+      ['10.244.1.50:5433/tcp'],
+      1,
+      'ndots 1: as it is first',
+    ],
+    [
+      'kube-system/searching',
+      'cart',
+      ['10.96.0.41:80/tcp'],
+      4,
+      'searches of dnsConfig come behind those of the policy',
+    ],
+    ['shop/own', 'redis:client', ['10.96.0.30:6379/tcp'], 1, 'dnsPolicy None with the cluster’s name server'],
+    ['node', 'redis:client', ['10.96.0.30,fd00:96::30:6379/tcp'], 0, 'no DNS there, but a Service is meant'],
+    ['node', 'shop/web:http', ['10.96.0.40:80/tcp'], 0, 'a Service by its key needs no DNS'],
+    ['node', 'shop/db:sql', DB, 1, 'nor does a headless one'],
+  ];
+
+  it.each(found)('%s -> %s', (from, to, destinations, tried, _why) => {
+    const route = good({ from, to });
+    expect(reached(route)).toEqual(destinations);
+    expect(route.lookup?.tried.length ?? 0).toBe(tried);
+  });
+
+  it('the search list is that of the sender', () => {
+    const tried = (asked: Asked) => good(asked).lookup?.tried;
+    expect(tried({ from: CLIENT, to: 'redis.default.svc' })).toEqual([
+      'redis.default.svc.shop.svc.cluster.local.',
+      'redis.default.svc.svc.cluster.local.',
+      'redis.default.svc.cluster.local.',
+    ]);
+    expect(tried({ from: 'kube-system/searching', to: 'cart' })).toEqual([
+      'cart.kube-system.svc.cluster.local.',
+      'cart.svc.cluster.local.',
+      'cart.cluster.local.',
+      'cart.shop.svc.cluster.local.',
+    ]);
+    expect(tried({ from: CLIENT, to: 'cart', zone: 'Example.Org.' })).toEqual(['cart.shop.svc.example.org.']);
+  });
+
+  it('what is said besides', () => {
+    const notes = (asked: Asked) => good(asked).notes.join(' ');
+    expect(notes({ from: CLIENT, to: 'web:http' })).toBe('');
+    expect(notes({ from: CLIENT, to: 'web:9999' })).toBe(
+      'Service shop/web has no port 9999/tcp: it has the ports http 80/tcp, admin 8080/tcp.',
+    );
+    expect(notes({ from: CLIENT, to: 'redis.default' })).toContain('both are followed');
+    expect(notes({ from: CLIENT, to: 'redis.default', family: 'ipv6' })).toBe('');
+    expect(reached(good({ from: CLIENT, to: 'redis.default', family: 'ipv6' }))).toEqual(['fd00:96::30:6379/tcp']);
+    expect(notes({ from: 'client-4', to: 'redis' })).toContain(
+      'not followed, as the sender has no such address: fd00:96::30',
+    );
+    expect(notes({ from: CLIENT, to: 'db' })).toContain('DNS gives 2 addresses and the client picks one');
+    expect(notes({ from: CLIENT, to: 'db:5432' })).toContain('Nothing translates the ports of a headless Service');
+    expect(notes({ from: CLIENT, to: 'db:22' })).not.toContain('Nothing translates');
+    expect(notes({ from: '203.0.113.9', to: 'redis' })).toContain('looked up as by a pod of namespace default');
+    expect(notes({ from: '203.0.113.9', to: 'web.shop:80' })).toBe('');
+    expect(notes({ from: 'node', to: 'redis' })).toContain('redis is taken as Service default/redis');
+  });
+
+  it('a name outside the cluster ends before the rules', () => {
+    const route = good({ from: CLIENT, to: 'outside:5432' });
+    expect(route.destinations).toEqual([]);
+    expect(route.lookup?.records.map(({ type, data }) => `${type} ${data}`)).toEqual(['CNAME db.example.com.']);
+    expect(route.ends.join()).toContain('db.example.com, which is outside the cluster');
+  });
+
+  const errors: readonly (readonly [from: string | undefined, to: string, words: readonly string[]])[] = [
+    [
+      CLIENT,
+      'rediss:6379',
+      ['rediss.shop.svc.cluster.local, rediss.svc.cluster.local, rediss.cluster.local', 'rediss is outside'],
+    ],
+    [CLIENT, 'redis:6379', ['no address in DNS', 'There is redis.default.']],
+    [CLIENT, 'rediss.default.svc.cluster.local.:6379', ['no address in DNS for rediss.default.svc.cluster.local.']],
+    [CLIENT, 'example.com:443', ['example.com is outside cluster.local', 'by its address']],
+    [CLIENT, 'nobody:80', ['Service shop/nobody: no ready endpoint']],
+    [CLIENT, 'ring:80', ['ring.shop.svc.cluster.local is an alias of ring.shop.svc.cluster.local']],
+    [CLIENT, 'gone:80', ['gone.shop.svc.cluster.local is an alias of nothing.shop.svc.cluster.local']],
+    [CLIENT, 'db-7.db:sql', ['no address in DNS for db-7.db.shop.svc.cluster.local']],
+    [CLIENT, 'web', ['several such ports', 'http 80/tcp, admin 8080/tcp']],
+    [CLIENT, 'web:metrics', ['has the ports http 80/tcp, admin 8080/tcp']],
+    [CLIENT, 'web:70000', ['has the ports http 80/tcp']],
+    [CLIENT, 'db:metrics', ['endpoint 10.244.1.50 of Service shop/db has the ports sql 5433/tcp']],
+    [CLIENT, 'kube-dns.kube-system:53', ['dns 53/udp, dns-tcp 53/tcp']],
+    [CLIENT, '10-244-1-61.default.pod.cluster.local', ['ADDRESS:PORT']],
+    [CLIENT, '10-244-1-99.default.pod.cluster.local:22', ['no address in DNS']],
+    [CLIENT, 'we b:80', ['"we b" is no name that DNS could have']],
+    [CLIENT, ':80', ['neither an address with a port, nor a name']],
+    [CLIENT, 'shop/nothing', ['neither an address with a port, nor a name']],
+    [CLIENT, 'alias:metrics', ['Service default/redis has the ports client 6379/tcp']],
+    ['shop/of-node', 'web:http', ['pod shop/of-node has dnsPolicy Default', 'namespace/name:port']],
+    ['shop/on-host', 'web:http', ['pod shop/on-host is on the host network']],
+    ['shop/elsewhere', 'web:http', ['dnsPolicy None', '192.0.2.53 is not known']],
+    ['node', 'web.shop:http', ['this node has a resolv.conf of its own']],
+    ['fd00:10:244:1::99', 'cart.shop', ['no IP family in common']],
+    [undefined, 'redis:6379', ['--from is missing']],
+    ['nobody', 'redis:6379', ['--from "nobody" is not understood']],
+  ];
+
+  it.each(errors)('%s -> %s is an error', (from, to, words) => {
+    const text = routeOf({ from, to });
+    expect(typeof text).toBe('string');
+    for (const word of words) expect(text).toContain(word);
+  });
+});
