@@ -141,7 +141,7 @@ export function choosePort(
     return { port: first.port, protocol: lowerProtocol(first.protocol), name: first.name, note: undefined };
   }
   const number = portOf(wanted);
-  const has = all === '' ? 'has no ports' : `has the ports ${all}`;
+  const has = all === '' ? 'has no ports' : `has the ${ports.length === 1 ? 'port' : 'ports'} ${all}`;
   if (number === undefined) return usage('to', text, `${whose} ${has}.`);
   const spoken = protocol ?? 'tcp';
   return { port: number, protocol: spoken, name: '', note: `${whose} has no port ${number}/${spoken}: it ${has}.` };

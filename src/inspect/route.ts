@@ -254,7 +254,7 @@ function endOf(
   const listed = slices
     .filter((slice) => slice.endpoints.some((endpoint) => endpoint.ready && endpoint.address === address.text))
     .flatMap((slice) => slice.ports);
-  const chosen = choosePort(text, `endpoint ${address.text} of Service ${key}`, listed, port, protocol);
+  const chosen = choosePort(text, `an endpoint of Service ${key}`, listed, port, protocol);
   if (isUnresolved(chosen)) return chosen;
   const { name, note, ...rest } = chosen;
   const isOfService = service.ports.some((each) => each.port === chosen.port);
@@ -322,7 +322,9 @@ function urlRoute(question: Question, sender: Sender | undefined): Routed {
   }
   const ingresses = readIngresses(around.objects, diagnostics);
   if (hasErrors(diagnostics)) return diagnostics;
-  return ingressRoute(question, sender, url, ingresses);
+  const routed = ingressRoute(question, sender, url, ingresses);
+  if (isNoRoute(routed) || routed.ends.length === 0 || !('reason' in lookup)) return routed;
+  return { ...routed, notes: [`${lookup.reason}, so ${url.host} was not looked up there.`, ...routed.notes] };
 }
 
 function ingressRoute(question: Question, given: Sender | undefined, url: Url, all: readonly Ingress[]): Routed {

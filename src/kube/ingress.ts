@@ -89,7 +89,9 @@ function parseIngress(located: LocatedObject, diagnostics: Diagnostic[]): Ingres
   const className = readText(subject, spec?.ingressClassName, ['spec', 'ingressClassName']);
   const rules = readList(subject, spec?.rules, ['spec', 'rules']);
   const given = spec?.defaultBackend ?? undefined;
-  if (rules.length === 0 && given === undefined) {
+  // What is of a wrong type was reported already.
+  const isEmpty = (located.object.spec ?? undefined) === undefined || (spec !== undefined && isEmptyList(spec.rules));
+  if (isEmpty && given === undefined) {
     report(subject, 'invalid-field', ['spec'], 'it must hold rules or a defaultBackend.');
   }
   return {
@@ -108,6 +110,10 @@ function parseIngress(located: LocatedObject, diagnostics: Diagnostic[]): Ingres
   };
 }
 
+function isEmptyList(value: unknown): boolean {
+  return (value ?? undefined) === undefined || (Array.isArray(value) && value.length === 0);
+}
+
 function readRule(subject: Subject, value: unknown, path: FieldPath): IngressRule | undefined {
   const rule = readItem(subject, value, path);
   if (rule === undefined) return undefined;
@@ -115,7 +121,7 @@ function readRule(subject: Subject, value: unknown, path: FieldPath): IngressRul
   const http = readFields(subject, rule.http, [...path, 'http']);
   const at = [...path, 'http', 'paths'];
   const paths = readList(subject, http?.paths, at);
-  if (http !== undefined && paths.length === 0) report(subject, 'invalid-field', at, 'it must hold a path.');
+  if (http !== undefined && isEmptyList(http.paths)) report(subject, 'invalid-field', at, 'it must hold a path.');
   return {
     host: hostText === '' ? undefined : readHost(subject, hostText, [...path, 'host']),
     paths: paths.flatMap((each, i) => readPath(subject, each, [...at, i]) ?? []),
@@ -139,15 +145,16 @@ function readPath(subject: Subject, value: unknown, path: FieldPath): IngressPat
     const hint = `Write one of ${PATH_TYPES.join(', ')}.`;
     report(subject, 'invalid-field', [...path, 'pathType'], 'it is missing.', hint);
   }
-  const text = readText(subject, fields.path, [...path, 'path']) ?? '';
+  const text = readText(subject, fields.path ?? '', [...path, 'path']);
   const isFree = pathType === 'ImplementationSpecific';
+  const backend = readBackend(subject, fields.backend, [...path, 'backend']);
+  if (text === undefined || backend === undefined || pathType === undefined) return undefined;
   if (!text.startsWith('/') && !(isFree && text === '')) {
     report(subject, 'invalid-field', [...path, 'path'], `${show(text)} does not begin with "/".`);
   } else if (!isFree && CONFUSING.test(text)) {
     report(subject, 'invalid-field', [...path, 'path'], `${show(text)} has "//", "/./", "/../" or "%2f" in it.`);
   }
-  const backend = readBackend(subject, fields.backend, [...path, 'backend']);
-  return backend === undefined || pathType === undefined ? undefined : { path: text, pathType, backend };
+  return { path: text, pathType, backend };
 }
 
 function readBackend(subject: Subject, value: unknown, path: FieldPath): IngressBackend | undefined {
