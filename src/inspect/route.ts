@@ -148,7 +148,8 @@ function nameReached(question: Question, sender: Sender, place: Place): Reached 
   const resolver = resolverOf(sender, around, domain, diagnostics);
   if (hasErrors(diagnostics)) return diagnostics;
   if (!('reason' in resolver)) return lookedUp(question, sender, place.host, resolver, place);
-  const meant = state.services.get(`${namespace}/${place.host}`)?.service;
+  // Of a node nobody expects DNS of the cluster, and a Service must be meant; a pod would be told that there is no such name.
+  const meant = sender.pod === undefined ? state.services.get(`${namespace}/${place.host}`)?.service : undefined;
   if (meant === undefined) return [notAsked(request.to, resolver)];
   const reached = serviceReached(question, sender, meant, place);
   if (isDiagnostics(reached)) return reached;

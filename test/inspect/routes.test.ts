@@ -207,6 +207,7 @@ describe('names', () => {
     [CLIENT, 'shop/nothing', ['neither an address with a port, nor a name']],
     [CLIENT, 'alias:metrics', ['Service default/redis has the port client 6379/tcp']],
     ['shop/of-node', 'web:http', ['pod shop/of-node has dnsPolicy Default', 'namespace/name:port']],
+    ['shop/of-node', 'redis:client', ['pod shop/of-node has dnsPolicy Default']],
     ['shop/on-host', 'web:http', ['pod shop/on-host is on the host network']],
     ['shop/elsewhere', 'web:http', ['dnsPolicy None', '192.0.2.53 is not known']],
     ['node', 'web.shop:http', ['this node has a resolv.conf of its own']],
