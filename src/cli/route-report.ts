@@ -1,5 +1,5 @@
 /** How a destination was found, for people and for programs. */
-import type { IngressClaim, IngressDecision } from '../inspect/ingress.js';
+import { type IngressClaim, type IngressDecision, OTHER_PATH } from '../inspect/ingress.js';
 import type { Lookup } from '../inspect/resolver.js';
 import type { Route } from '../inspect/route.js';
 import type { IngressBackend } from '../kube/ingress.js';
@@ -19,12 +19,17 @@ export function routeLines({ url, ingress, lookup, ends, notes }: Route): readon
 }
 
 function decisionLines({ className, matches, others, elsewhere, notes }: IngressDecision): readonly string[] {
-  const left = others.length - MOST_OTHERS;
+  // Where some path fits, those that do not explain nothing.
+  const named = others.filter(({ why }) => why !== OTHER_PATH || matches.every(({ path }) => path === undefined));
+  const shown = named.slice(0, MOST_OTHERS);
+  const left = named.length - shown.length;
+  const far = others.length - named.length;
   return [
     className === undefined ? 'Ingresses without a class' : `Ingress class ${className}`,
     ...matches.map((claim) => `  matches: ${claimWords(claim)} -> ${backendWords(claim.backend)}`),
-    ...others.slice(0, MOST_OTHERS).map(({ claim, why }) => `  not: ${claimWords(claim)}: ${why}`),
+    ...shown.map(({ claim, why }) => `  not: ${claimWords(claim)}: ${why}`),
     ...(left > 0 ? [`  not: ${left} more`] : []),
+    ...(far > 0 ? [`  not: ${far} of other paths`] : []),
     ...(elsewhere > 0 ? [`  not: ${elsewhere} of other hosts`] : []),
     ...notes.map((note) => `  note: ${note}`),
   ];

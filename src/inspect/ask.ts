@@ -5,8 +5,9 @@ import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { show } from '../kube/fields.js';
 import type { Family } from '../net/family.js';
 import { isLoopback, joinHostPort, parseIp } from '../net/ip.js';
+import { isDiagnostics, type RouteRequest } from './destinations.js';
 import { commonFamily, type Destination, isUnresolved, type Sender, type Surroundings } from './ends.js';
-import { findRoute, isNoRoute, type Route, type RouteRequest } from './route.js';
+import { findRoute, type Route } from './route.js';
 import type { KernelRules } from './rule-texts.js';
 import { type Trace, tracePacket } from './trace.js';
 
@@ -46,7 +47,7 @@ export interface Asked {
 export function askTrace(around: Surroundings, rulesOf: (family: Family) => KernelRules, request: TraceRequest): Asked {
   const fail = (...diagnostics: readonly Diagnostic[]): Asked => ({ route: undefined, answers: [], diagnostics });
   const route = findRoute(request, around);
-  if (isNoRoute(route)) return fail(...route);
+  if (isDiagnostics(route)) return fail(...route);
   const notLocal = request.localAddresses.find((text) => parseIp(text) === undefined);
   if (notLocal !== undefined) return fail(diagnostic('usage', `--local-address ${show(notLocal)} is no IP address.`));
   const after = request.after === undefined ? undefined : readEndpoint(request.after);

@@ -42,6 +42,9 @@ export interface IngressDecision {
   readonly notes: readonly string[];
 }
 
+/** Why a claim does not count whose host fits and whose path does not. */
+export const OTHER_PATH = 'its path is another';
+
 /** How specific a host is, the most specific first; undefined where it is another one. */
 type Rank = 0 | 1 | 2;
 
@@ -179,7 +182,7 @@ function whyNot(claim: IngressClaim, { first, isLess, path, isTwin }: Missed): s
   if (isTwin) return 'it has the same backend';
   if (isLess) return 'its host is less specific';
   if (claim.path === undefined) return 'it has no paths';
-  if (!pathFits(claim, path)) return 'its path is another';
+  if (!pathFits(claim, path)) return OTHER_PATH;
   if (elementsOf(claim.path).length < elementsOf(first?.path ?? '').length) return 'its path is shorter';
   return first?.pathType === 'Exact' && claim.pathType !== 'Exact'
     ? 'an Exact path goes before'

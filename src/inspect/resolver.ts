@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { type Pod, readPods } from '../kube/pod.js';
 import { type PodDns, readPodDns } from '../kube/pod-dns.js';
-import type { ServiceEntry } from '../kube/state.js';
+import type { ClusterState, ServiceEntry } from '../kube/state.js';
 import type { IpAddress } from '../net/ip.js';
 import { dnsAnswer } from './dns.js';
 import { ADDRESS_TYPES, type Domain } from './dns-records.js';
@@ -68,9 +68,13 @@ export function resolverOf(
       const reason = `${sender.name ?? 'a node'} has a resolv.conf of its own and does not ask the cluster’s name server`;
       return { reason, hint: NODE_HINT };
     }
+    const [own, ...more] = namespacesOf(sender, state);
+    if (own !== undefined && more.length === 0) {
+      return { of: `a pod of namespace ${own}`, searches: searchList(own, zone), ndots: NDOTS, assumed: undefined };
+    }
     const who =
       sender === undefined ? 'nobody is named as sender' : `${sender.addresses[0]?.text} is of no pod that is known`;
-    const assumed = `${who}: looked up as by a pod of namespace ${namespace} (choose with -n, or give the Pod).`;
+    const assumed = `${who}: looked up as by a pod of namespace ${namespace} (give the Pod, or write a namespace in the name).`;
     return { of: `a pod of namespace ${namespace}`, searches: searchList(namespace, zone), ndots: NDOTS, assumed };
   }
   const of = `pod ${sender.pod}`;
@@ -91,6 +95,18 @@ export function resolverOf(
     ndots: dns.ndots ?? (dns.policy === 'None' ? 1 : NDOTS),
     assumed: undefined,
   };
+}
+
+/** The namespaces of the Services that select a sender: selectors choose among Pods of their own namespace. */
+function namespacesOf(sender: Sender | undefined, state: ClusterState): readonly string[] {
+  const addresses = new Set(sender?.addresses.map(({ text }) => text));
+  const found = new Set<string>();
+  for (const { service, slices } of addresses.size === 0 ? [] : state.services.values()) {
+    if (!service.hasSelector) continue;
+    const has = slices.some(({ endpoints }) => endpoints.some(({ address }) => addresses.has(address)));
+    if (has) found.add(service.namespace);
+  }
+  return [...found];
 }
 
 function searchList(namespace: string, zone: string): readonly string[] {
@@ -116,7 +132,7 @@ function withoutCluster(dns: PodDns, server: ServiceEntry | undefined): string |
  * The names that a resolver looks up one after the other (as glibc's does): with enough dots the name as it is, then
  * behind it each of the search list, otherwise the other way round; with a final dot nothing but the name.
  */
-export function candidates(name: string, { searches, ndots }: Pick<Resolver, 'searches' | 'ndots'>): readonly string[] {
+function candidates(name: string, { searches, ndots }: Pick<Resolver, 'searches' | 'ndots'>): readonly string[] {
   if (name.endsWith('.')) return [name];
   const searched = searches.map((search) => (search === '.' ? `${name}.` : `${name}.${search}`));
   const dots = name.split('.').length - 1;

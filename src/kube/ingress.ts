@@ -29,7 +29,7 @@ export type IngressBackend =
   | { readonly kind: 'resource'; readonly name: string };
 
 /** One path of a rule. */
-export interface IngressPath {
+interface IngressPath {
   /** Empty where an ImplementationSpecific one is not given. */
   readonly path: string;
   readonly pathType: PathType;
@@ -37,7 +37,7 @@ export interface IngressPath {
 }
 
 /** One entry of spec.rules. */
-export interface IngressRule {
+interface IngressRule {
   /** A name, or a wildcard `*.shop.example`; undefined for requests of any host. */
   readonly host: string | undefined;
   /** None where the rule has no `http`: then everything goes to the default backend. */

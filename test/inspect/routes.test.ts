@@ -154,6 +154,19 @@ describe('names', () => {
     expect(tried({ from: CLIENT, to: 'cart', zone: 'Example.Org.' })).toEqual(['cart.shop.svc.example.org.']);
   });
 
+  it('whom a Service selects is in its namespace', () => {
+    const text =
+      readFileSync('examples/shop/services.yaml', 'utf8') +
+      readFileSync('examples/shop/endpointslices.yaml', 'utf8').replace(/^/, '---\n');
+    const { objects } = readObjects([{ name: 'shop', text }]);
+    const { state } = loadCluster(objects);
+    const shop = { ...around, state, objects, pods: indexPods(objects) };
+    const routed = findRoute({ from: '10.244.1.7', to: 'cache', family: undefined }, shop) as Route;
+    expect(reached(routed)).toEqual(['10.96.0.20:6379/tcp']);
+    expect(routed.lookup?.resolver.of).toBe('a pod of namespace shop');
+    expect(routed.notes).toEqual([]);
+  });
+
   it('what is said besides', () => {
     const notes = (asked: Asked) => good(asked).notes.join(' ');
     expect(notes({ from: CLIENT, to: 'web:http' })).toBe('');
