@@ -106,7 +106,7 @@ function nameReached(question: Question, sender: Sender, place: Place): Reached 
   const resolver = resolverOf(sender, around, domain, diagnostics);
   if (hasErrors(diagnostics)) return diagnostics;
   if (!('reason' in resolver)) return lookedUp(question, sender, place.host, resolver, place);
-  // Of a node nobody expects DNS of the cluster, and a Service must be meant; a pod would be told that there is no such name.
+  // From a node a Service must be meant, as names are of no use there; a pod asks for names, and would get no answer.
   const meant = sender.pod === undefined ? state.services.get(`${namespace}/${place.host}`)?.service : undefined;
   if (meant === undefined) return [notAsked(request.to, resolver)];
   const reached = serviceReached(question, sender, meant, place);
@@ -146,7 +146,7 @@ export function answered(
   const assumed = assumedNotes(lookup);
   if (outside !== undefined) {
     const end =
-      `${lookup.name} is an alias of ${withoutDot(outside)}, which is outside the cluster: its addresses are not ` +
+      `${withoutDot(lookup.name)} is an alias of ${withoutDot(outside)}, which is outside the cluster: its addresses are not ` +
       'known here, and no rule of kube-proxy touches packets to them unless a Service has one of them.';
     return { lookup, destinations: [], ends: [end], notes: assumed };
   }
@@ -158,14 +158,14 @@ export function answered(
     ({ family }) =>
       (request.family ?? family) === family && sender.addresses.some((address) => address.family === family),
   );
-  const found = followed.map((address) => endOf(request.to, address, lookup.entries[0], place));
+  const found = followed.map((address) => endOf(request.to, address, lookup.entry, place));
   const destinations = found.flatMap((each) => (isUnresolved(each) ? [] : [each]));
   const failed = found.flatMap((each) => (isUnresolved(each) ? [each] : []));
   if (destinations.length === 0) return failed.slice(0, 1);
   const said = [...destinations.flatMap(({ note }) => note ?? []), ...failed.flatMap(({ hint }) => hint ?? [])];
   const notes = [
     ...assumed,
-    ...headlessNotes(lookup.entries),
+    ...headlessNotes(lookup.entry),
     ...familyNotes(addresses, followed, request.family),
     ...new Set(said),
   ];
@@ -178,7 +178,7 @@ function assumedNotes({ resolver: { assumed, searches }, name, tried }: Lookup):
 }
 
 /** That a Service is headless explains why rules do nothing. */
-function headlessNotes([entry]: Lookup['entries']): readonly string[] {
+function headlessNotes(entry: ServiceEntry | undefined): readonly string[] {
   if (entry?.service.headless !== true) return [];
   const key = serviceKey(entry.service);
   return [`Service ${key} is headless: DNS gives the addresses of its endpoints, so there is nothing to translate.`];
@@ -193,7 +193,7 @@ function familyNotes(
   const families = new Set(followed.map(({ family }) => family));
   const left = addresses.filter(({ family }) => !families.has(family));
   if (left.length > 0 && asked === undefined) {
-    notes.push(`not followed, as the sender has no such address: ${left.map(({ text }) => text).join(', ')}.`);
+    notes.push(`not followed, as the sender has no address of that family: ${left.map(({ text }) => text).join(', ')}.`);
   }
   if (families.size > 1) notes.push('the sender and the name have both IP families, so both are followed.');
   if (followed.length > families.size) {
@@ -241,7 +241,7 @@ function withoutDot(name: string): string {
 const MOST_MENTIONED = 5;
 
 function unknownName(lookup: Lookup, { request, around, domain }: Question): Diagnostic {
-  const { tried, entries, records, diagnostics } = lookup;
+  const { tried, records, nearly } = lookup;
   if (tried.length === 0) return usage('to', request.to, `${show(lookup.name)} is no name that DNS could have.`);
   const inside = tried.filter((name) => isBelow(name, domain)).map(withoutDot);
   const outside = tried.filter((name) => !isBelow(name, domain)).map(withoutDot);
@@ -249,16 +249,13 @@ function unknownName(lookup: Lookup, { request, around, domain }: Question): Dia
     inside.length === 0 ? [] : [`no address in DNS for ${inside.join(', ')}`],
     outside.length === 0 ? [] : [`${outside.join(', ')} is outside ${withoutDot(domain.zone)}`],
     ...records.map(({ name, data }) => [`${withoutDot(name)} is an alias of ${withoutDot(data)}`]),
-    ...entries.map(({ service }, i) => {
-      const why = diagnostics[i]?.message.replace(/\.$/, '') ?? 'it has no such record';
-      return [`Service ${serviceKey(service)}: ${why}`];
-    }),
+    ...nearly.map(({ service, why }) => [`Service ${service}: ${why}`]),
   ].flat();
   const label = lookup.name.split('.')[0]?.toLowerCase();
   const alike = [...around.state.services.values()].filter(({ service }) => service.name === label);
   const names = alike.slice(0, MOST_MENTIONED).map(({ service }) => `${service.name}.${service.namespace}`);
   const hint =
-    names.length > 0 && entries.length === 0
+    names.length > 0 && nearly.length === 0
       ? `There is ${names.join(', ')}.`
       : 'What is outside the cluster is not known here: name it by its address.';
   return diagnostic('unknown-name', `--to ${show(request.to)}: ${parts.join('; ')}.`, { hint });

@@ -120,12 +120,8 @@ export function dnsAnswer(
   if (!name.endsWith(suffix)) return { records: [], entry: undefined, diagnostics: [] };
   const [kind, namespace = '', service = ''] = name.slice(0, -suffix.length).split('.').reverse();
   const entry = kind === 'svc' ? state.services.get(`${namespace}/${service}`) : undefined;
-  const records =
-    kind === 'pod'
-      ? pods(namespace).flatMap((pod) => podRecords(pod, domain))
-      : entry === undefined
-        ? nameServerOf(state, domain).records
-        : serviceRecords(entry, domain);
+  const ofPods = kind === 'pod' ? pods(namespace).flatMap((pod) => podRecords(pod, domain)) : [];
+  const records = entry === undefined ? ofPods : serviceRecords(entry, domain);
   const diagnostics: Diagnostic[] = [];
   const own = createZone(domain.zone, records.filter(createFilter(state, diagnostics))).records;
   if (entry !== undefined) checkService(entry, diagnostics);

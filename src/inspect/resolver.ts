@@ -2,6 +2,7 @@
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { type Pod, readPods } from '../kube/pod.js';
 import { type PodDns, readPodDns } from '../kube/pod-dns.js';
+import { serviceKey } from '../kube/service.js';
 import type { ClusterState, ServiceEntry } from '../kube/state.js';
 import type { IpAddress } from '../net/ip.js';
 import { dnsAnswer } from './dns.js';
@@ -41,10 +42,10 @@ export interface Lookup {
   readonly addresses: readonly IpAddress[];
   /** The name outside the cluster at which the aliases end. */
   readonly outside: string | undefined;
-  /** The Service that the addresses are of; of a name without an answer those that were nearly meant. */
-  readonly entries: readonly ServiceEntry[];
-  /** Why DNS does not know a Service that was nearly meant. */
-  readonly diagnostics: readonly Diagnostic[];
+  /** The Service that the addresses are of; undefined for names of Pods. */
+  readonly entry: ServiceEntry | undefined;
+  /** Of a name without an answer: the Services that it could have meant, and why DNS does not know it. */
+  readonly nearly: readonly { readonly service: string; readonly why: string }[];
 }
 
 /** The kubelet's `ndots` for Pods that use the cluster's name server. */
@@ -159,8 +160,7 @@ export function lookUp(
   };
   const ask = (each: string) => dnsAnswer(state, each, domain, pods);
   const tried: string[] = [];
-  const entries: ServiceEntry[] = [];
-  const found: Diagnostic[] = [];
+  const nearly: { service: string; why: string }[] = [];
   const dangling: DnsRecord[] = [];
   for (const candidate of candidates(name.toLowerCase(), resolver)) {
     tried.push(candidate);
@@ -180,14 +180,17 @@ export function lookUp(
     const outside = target !== undefined && !isBelow(target, domain) ? target : undefined;
     if (addresses.length > 0 || outside !== undefined) {
       const all = [...records, ...answer.records.filter((each) => addressOf(each).length > 0)];
-      const own = answer.entry === undefined ? [] : [answer.entry];
-      return { resolver, name, tried, records: all, addresses, outside, entries: own, diagnostics: [] };
+      return { resolver, name, tried, records: all, addresses, outside, entry: answer.entry, nearly: [] };
     }
-    if (answer.entry !== undefined) entries.push(answer.entry);
-    found.push(...answer.diagnostics);
+    if (answer.entry !== undefined) {
+      const said = answer.diagnostics.map(({ message }) => message.replace(/\.$/, ''));
+      const why = said.length === 0 ? 'it has no such name' : said.join('; ');
+      nearly.push({ service: serviceKey(answer.entry.service), why });
+    }
     dangling.push(...records);
   }
-  return { resolver, name, tried, records: dangling, addresses: [], outside: undefined, entries, diagnostics: found };
+  const nothing = { addresses: [], outside: undefined, entry: undefined };
+  return { resolver, name, tried, records: dangling, nearly, ...nothing };
 }
 
 /** Whether a name is the cluster's domain or below it. */

@@ -177,7 +177,7 @@ describe('names', () => {
     expect(notes({ from: CLIENT, to: 'redis.default', family: 'ipv6' })).toBe('');
     expect(reached(good({ from: CLIENT, to: 'redis.default', family: 'ipv6' }))).toEqual(['fd00:96::30:6379/tcp']);
     expect(notes({ from: 'client-4', to: 'redis' })).toContain(
-      'not followed, as the sender has no such address: fd00:96::30',
+      'not followed, as the sender has no address of that family: fd00:96::30',
     );
     expect(notes({ from: CLIENT, to: 'db' })).toContain('DNS gives 2 addresses and the client picks one');
     expect(notes({ from: CLIENT, to: 'db:5432' })).toContain('Nothing translates the ports of a headless Service');

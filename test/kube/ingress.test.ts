@@ -1,6 +1,8 @@
 /** Ingresses and the DNS settings of Pods as they are read, and what is said of wrong ones. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Diagnostic, located, type RawObject } from '../../src/index.js';
+import { decideIngress } from '../../src/inspect/ingress.js';
 import { printPath } from '../../src/kube/diagnostics.js';
 import { readIngresses } from '../../src/kube/ingress.js';
 import { readPodDns } from '../../src/kube/pod-dns.js';
@@ -97,6 +99,42 @@ describe('wrong Ingresses', () => {
     expect(problems({ ...ingress('x'), apiVersion: 'networking.k8s.io/v1beta1' })).toEqual([]);
     expect(problems({ ...ingress('x'), apiVersion: 'config.example/v1' })).toEqual([]);
   });
+});
+
+it('whatever stands in an Ingress or a Pod is read or reported', () => {
+  const keys = [
+    'rules',
+    'host',
+    'http',
+    'paths',
+    'path',
+    'pathType',
+    'backend',
+    'service',
+    'port',
+    'name',
+    'tls',
+    'hosts',
+  ];
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { maxDepth: 6 },
+      fc.constantFrom<unknown>(null, '', '/', 'Prefix', 'web', 80, -1, true, '*.a', '__proto__'),
+      fc.array(tie('any'), { maxLength: 2 }),
+      fc.dictionary(fc.constantFrom(...keys, 'number', 'resource', 'dnsConfig', 'options'), tie('any'), { maxKeys: 4 }),
+    ),
+  })).any;
+  fc.assert(
+    fc.property(value, value, (spec, annotations) => {
+      const diagnostics: Diagnostic[] = [];
+      const object = ingress(spec, { name: 'web', namespace: 'shop', annotations });
+      const ingresses = readIngresses(located([object] as never), diagnostics);
+      decideIngress(ingresses, { scheme: 'http', host: 'a.b', path: '/x' });
+      readPodDns({ object: { ...object, kind: 'Pod' } }, diagnostics);
+      for (const { code } of diagnostics) expect(code).toMatch(/^(invalid-(field|name|port|address)|lenient-address)$/);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 describe('right ones', () => {
