@@ -74,15 +74,18 @@ export function readConfiguration(flags: ClusterFlags): Configuration {
   };
 }
 
-/**
- * Reads the objects and builds the cluster.
- * @param options.readsPods whether the command reads Pods itself, so that they are not called skipped
- */
+/** What a command reads itself, so that it is not called skipped. */
+interface OwnReading {
+  readonly readsPods?: boolean;
+  readonly readsIngresses?: boolean;
+}
+
+/** Reads the objects and builds the cluster. */
 export function readCluster(
   flags: ObjectFlags,
   configuration: Configuration,
   io: Io,
-  options: { readonly readsPods?: boolean } = {},
+  options: OwnReading = {},
 ): ClusterInput {
   const start = [...configuration.diagnostics, ...unusedFlags(flags)];
   const nothing = { ...configuration, state: emptyState(), objects: [], pods: [] };
@@ -135,11 +138,11 @@ function loadObjects(
   objects: readonly LocatedObject[],
   flags: ObjectFlags,
   config: ProxyConfig,
-  options: { readonly readsPods?: boolean },
+  options: OwnReading,
 ): LoadedCluster & Pick<ClusterInput, 'objects' | 'pods'> {
   const pods = objects.filter(isPod);
   if (!flags.simulate) return { ...loadCluster(objects, options), objects, pods };
-  const given = loadCluster(objects, { simulated: true });
+  const given = loadCluster(objects, { ...options, simulated: true });
   if (hasErrors(given.diagnostics)) return { ...given, objects, pods };
   // Where pods are told by the cluster's network, made up pods belong into it.
   const clusterCIDR = FAMILIES.flatMap((family) => config.clusterCIDRs[family] ?? []).join(',');
@@ -154,7 +157,7 @@ function loadObjects(
     const diagnostics = simulated.diagnostics.filter((each) => each.severity !== 'note');
     return { state: given.state, objects, pods, diagnostics };
   }
-  const loaded = loadCluster(simulated.objects, { simulated: true });
+  const loaded = loadCluster(simulated.objects, { ...options, simulated: true });
   const diagnostics = [...simulated.diagnostics, ...loaded.diagnostics];
   // Given Pods come with their origin; those that were made have none.
   const running = simulated.objects.filter(isPod);

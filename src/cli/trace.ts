@@ -20,8 +20,10 @@ import { traceJson, traceText } from './trace-report.js';
 /** The command's options as commander gives them. */
 export interface TraceFlags extends Omit<ClusterFlags, 'filename'> {
   readonly filename?: readonly string[];
-  readonly from: string;
+  readonly from?: string;
   readonly to: string;
+  readonly zone: string;
+  readonly ingressClass?: string;
   readonly dump?: readonly string[];
   readonly family?: Family;
   readonly after?: string;
@@ -31,7 +33,7 @@ export interface TraceFlags extends Omit<ClusterFlags, 'filename'> {
   readonly output: 'text' | 'json';
 }
 
-/** An answer with what it is about. */
+/** Answers with what they are about. */
 interface Traced extends Asked {
   readonly around: Surroundings | undefined;
   /** `nftables rules of worker-1`, `rules in nft.txt`. */
@@ -41,9 +43,9 @@ interface Traced extends Asked {
 
 /** Runs the command; returns the exit code. */
 export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
-  const { answer, diagnostics, around, rules, sources } = traceInputs(flags, io);
+  const { route, answers, diagnostics, around, rules, sources } = traceInputs(flags, io);
   const found = placeDiagnostics(diagnostics, sources);
-  const shown = answer === undefined || around === undefined ? undefined : { answer, around, rules };
+  const shown = route === undefined || around === undefined ? undefined : { route, answers, around, rules };
   if (flags.output === 'json') await io.out(traceJson(shown, found));
   else {
     printDiagnostics(found, io);
@@ -54,7 +56,7 @@ export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
 
 function traceInputs(flags: TraceFlags, io: Io): Traced {
   const fail = (diagnostics: readonly Diagnostic[], sources: readonly SourceText[] = []): Traced => {
-    return { answer: undefined, diagnostics, around: undefined, rules: '', sources };
+    return { route: undefined, answers: [], diagnostics, around: undefined, rules: '', sources };
   };
   const { filename = [], dump = [] } = flags;
   if (filename.length === 0 && dump.length === 0) {
@@ -62,14 +64,17 @@ function traceInputs(flags: TraceFlags, io: Io): Traced {
     return fail([diagnostic('usage', 'there are no rules to trace through.', { hint })]);
   }
   const cluster = clusterOf({ ...flags, filename }, io);
-  const { state, config, mode, objects, sources } = cluster;
+  const { state, config, mode, sources } = cluster;
+  // Pods that were made are among the objects only where they were given.
+  const objects = flags.simulate ? [...new Set([...cluster.objects, ...cluster.pods])] : cluster.objects;
   if (hasErrors(cluster.diagnostics)) return fail(cluster.diagnostics, sources);
   const { node, diagnostics: chosen } = chooseNode(state, flags.node, config);
   // Compiling says it once more, and of dumps alone it says nothing.
   const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : [])];
   if (node === undefined) return fail(said, sources);
 
-  const around: Surroundings = { state, pods: indexPods(objects), node, namespace: flags.namespace ?? 'default' };
+  const namespace = flags.namespace ?? 'default';
+  const around: Surroundings = { state, objects, pods: indexPods(objects), node, namespace };
   const compiled = (family: Family): KernelRules => {
     const { parts, diagnostics } = compile(state, { mode, config, node: flags.node, family });
     const rules = hasErrors(diagnostics) ? NO_RULES : rulesOfParts(parts, family);
@@ -79,6 +84,8 @@ function traceInputs(flags: TraceFlags, io: Io): Traced {
     from: flags.from,
     to: flags.to,
     family: flags.family,
+    zone: flags.zone,
+    ingressClass: flags.ingressClass,
     after: flags.after,
     established: flags.established,
     inInterface: flags.inInterface,
@@ -93,7 +100,8 @@ const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet
 /** The cluster; without objects an empty one, which dumps can do with. */
 function clusterOf(flags: ClusterFlags, io: Io): ClusterInput {
   const configuration = readConfiguration(flags);
-  if (flags.filename.length > 0) return readCluster(flags, configuration, io, { readsPods: true });
+  if (flags.filename.length > 0)
+    return readCluster(flags, configuration, io, { readsPods: true, readsIngresses: true });
   return { ...configuration, state: emptyState(), objects: [], pods: [] };
 }
 

@@ -170,6 +170,10 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     meaning: 'trace: the packet meets a rule that is not known, or depends on something that is not known',
   },
+  'unknown-name': {
+    severity: 'error',
+    meaning: 'trace: the sender would get no answer from DNS for the name, or no Ingress is given for the URL',
+  },
   'foreign-rules': {
     severity: 'warning',
     meaning: 'trace: a dump has tables of nftables that are not kube-proxy’s, which are not looked into',
