@@ -160,6 +160,7 @@ export type {
   EndpointExplanation,
   Explanation,
   LineExplanation,
+  LinesExplanation,
   NameExplanation,
   NameMeaning,
   PortExplanation,
