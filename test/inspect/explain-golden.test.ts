@@ -147,9 +147,10 @@ describe('what a real node lists', () => {
     }
   });
 
+  // Recorded in user-mode Linux: the sets and virtual servers of that dump, loaded and listed with -L -n and list.
   it.each(['ipvsadm-Ln.txt', 'ipset-list.txt'])('%s', (file) => {
     const context = contextOf('test/dumps/ipvs/load-balancer-source-ranges', 'ipvs');
-    const lines = linesOf(readFileSync(join('test/dumps/listed', file), 'utf8'), context);
+    const lines = linesOf(readFileSync(join('test/inspect/listed', file), 'utf8'), context);
     expect(lines.filter(({ what, written }) => what === 'unknown' || written === false)).toEqual([]);
     expect(lines.filter(({ written }) => written === true).length).toBeGreaterThan(8);
   });
