@@ -161,6 +161,7 @@ export type {
   EndpointExplanation,
   Explanation,
   LineExplanation,
+  LinesExplanation,
   NameExplanation,
   NameMeaning,
   PortExplanation,

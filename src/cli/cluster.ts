@@ -13,7 +13,7 @@ import { emptyState } from '../kube/state.js';
 import { FAMILIES } from '../net/family.js';
 import { readInputFile, readInputs } from './input.js';
 import type { Io } from './io.js';
-import { configFromFlags } from './proxy-flags.js';
+import { configFromFlags } from './proxy-flag-values.js';
 import { printable } from './report.js';
 
 /** The flags that say which objects, as commander gives them. */
