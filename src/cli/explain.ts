@@ -24,7 +24,7 @@ export async function runExplain(what: string, flags: ExplainFlags, io: Io): Pro
   const configuration = readConfiguration(flags);
   // Names of rules may be of any namespace, whatever that of a Service that is named without.
   const { namespace, ...everywhere } = flags;
-  const cluster = readCluster(everywhere, configuration, io);
+  const cluster = await readCluster(everywhere, configuration, io);
   if (hasErrors(cluster.diagnostics)) {
     return finish(flags, io, undefined, placeDiagnostics(cluster.diagnostics, cluster.sources));
   }
