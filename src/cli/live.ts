@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import type { DumpText } from '../inspect/verify/dumps.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
-import { FAMILIES, type Family } from '../net/family.js';
+import { FAMILIES } from '../net/family.js';
 
 /** The texts of this host, and one error for each program that could not be run. */
 export interface LiveDumps {
@@ -21,24 +21,19 @@ const TIMEOUT = 120_000;
 export function dumpHost(mode: ProxyMode): LiveDumps {
   const dumps: DumpText[] = [];
   const diagnostics: Diagnostic[] = [];
-  const run = (command: readonly string[], family?: Family): void => {
-    const result = runProgram(command);
-    if ('text' in result) dumps.push({ ...result, family });
+  const add = (result: DumpText | Diagnostic, more: Partial<DumpText> = {}): void => {
+    if ('text' in result) dumps.push({ ...result, ...more });
     else diagnostics.push(result);
   };
   if (mode === 'nftables') {
-    run(['nft', '-s', 'list', 'ruleset']);
+    add(runProgram(['nft', '-s', 'list', 'ruleset']), { whole: true });
     return { dumps, diagnostics };
   }
-  for (const family of FAMILIES) {
-    const result = saveRules(family === 'ipv4' ? 'iptables' : 'ip6tables');
-    if ('text' in result) dumps.push({ ...result, family });
-    else diagnostics.push(result);
-  }
+  for (const family of FAMILIES) add(saveRules(family === 'ipv4' ? 'iptables' : 'ip6tables'), { family });
   if (mode === 'ipvs') {
-    run(['ipvsadm', '-S', '-n']);
-    run(['ipset', 'save']);
-    run(['ip', '-o', 'addr', 'show', 'dev', 'kube-ipvs0']);
+    add(runProgram(['ipvsadm', '-S', '-n']));
+    add(runProgram(['ipset', 'save']));
+    add(runProgram(['ip', '-o', 'addr', 'show', 'dev', 'kube-ipvs0']));
   }
   return { dumps, diagnostics };
 }

@@ -94,6 +94,11 @@ const withSlice = (name: string, edit: (text: string) => string) =>
     (object.metadata as { name: string }).name === `${name}-1` ? JSON.parse(edit(JSON.stringify(object))) : object,
   );
 
+/** One Service and its node. */
+const ALONE = OBJECTS.filter(({ metadata }) =>
+  ['here', 'web', 'web-1'].includes(String((metadata as { name: string }).name)),
+);
+
 const WEB = 'KUBE-SVC-67NZLRHBNDSAWJRO';
 
 const IPTABLES: readonly Damage[] = [
@@ -108,6 +113,12 @@ const IPTABLES: readonly Damage[] = [
     'an endpoint in the middle deleted',
     change('rules', new RegExp(`-A ${WEB}.*10.244.2.1:8080".*\\n`), ''),
     ['endpoint-missing shop/web:http'],
+  ],
+  [
+    'the last endpoint deleted',
+    change('rules', new RegExp(`-A ${WEB}.*10.244.3.1:8080".*\\n`), ''),
+    ['endpoint-missing shop/web:http'],
+    /10\.244\.3\.1:8080 is not in the rules, and nothing has its share/,
   ],
   [
     'an endpoint swapped',
@@ -219,6 +230,14 @@ const IPTABLES: readonly Damage[] = [
     /10\.200\.0\.0\/16.*10\.244\.0\.0\/16/,
   ],
   [
+    'no cluster CIDR',
+    (texts) => ({
+      rules: (texts.rules ?? '').replace(/^-A KUBE-(SV[CL]|EXT)-.* -s 10\.244\.0\.0\/16 .*\n/gm, ''),
+    }),
+    ['configuration'],
+    /nothing \(no clusterCIDR\)/,
+  ],
+  [
     'masqueradeAll',
     nodeOf('iptables', OBJECTS, 'iptables:\n  masqueradeAll: true\n'),
     ['configuration'],
@@ -270,6 +289,12 @@ const IPTABLES: readonly Damage[] = [
     'the order of rules turned',
     change('rules', /(-A KUBE-EXT-LQHX\S+ .*pod traffic.*\n)(-A .*\n-A .*\n)/, '$2$1'),
     ['rule-order shop/front:http'],
+  ],
+  [
+    'node ports before Services',
+    change('rules', /(-A KUBE-SERVICES .*web:http cluster IP[^*]*)(-A KUBE-SERVICES .*KUBE-NODEPORTS\n)/, '$2$1'),
+    ['rule-order'],
+    /KUBE-SERVICES stand in another order/,
   ],
   ['KUBE-POSTROUTING changed', change('rules', /-A KUBE-POSTROUTING .* MASQUERADE.*\n/, ''), ['masquerade-missing']],
   ['everything flushed', (texts) => ({ rules: (texts.rules ?? '').replace(/^-A .*\n/gm, '') }), ['nothing-there']],
@@ -378,6 +403,11 @@ const NFTABLES: readonly Damage[] = [
     'the affinity timeout changed',
     (texts) => ({ nft: (texts.nft ?? '').replaceAll('timeout 10800s', 'timeout 300s') }),
     ['affinity shop/api:http'],
+  ],
+  [
+    'cluster IPs not masqueraded',
+    change('nft', /add rule ip kube-proxy services ip daddr @cluster-ips ip saddr != .*\n/, ''),
+    ['masquerade-missing'],
   ],
   ['the firewall changed', change('nft', /203.0.113.0\/24/, '0.0.0.0/1'), ['rule-changed shop/front:http']],
   [
@@ -499,6 +529,12 @@ describe.each([
     expect(findings.map(named).sort(), JSON.stringify(findings, undefined, 1)).toEqual([...expected].sort());
     if (says !== undefined) expect(findings.map(({ message }) => message).join('\n')).toMatch(says);
     for (const { code, severity } of findings) expect(severity).toBe(VERIFY_CODES[code].severity);
+  });
+
+  it('one missing rule is no configuration, even if it is the only one of its kind', () => {
+    if (mode !== 'iptables') return;
+    const texts = change('rules', new RegExp(`-A ${WEB}.*KUBE-MARK-MASQ\\n`), '')(nodeTexts(mode, ALONE, config(mode)));
+    expect(found(mode, texts, config(mode), ALONE).map(named)).toEqual(['masquerade-missing shop/web:http']);
   });
 
   it('the excluded networks of IPVS are nobody else’s business', () => {

@@ -18,6 +18,8 @@ import type { NodePlan } from '../../plan/plan.js';
 export interface DumpText extends SourceText {
   /** When its content does not tell; undefined leaves it to the content. */
   readonly family?: Family | undefined;
+  /** Of nft: whether these are all tables of the host, so that one that is not here is not there. */
+  readonly whole?: boolean;
 }
 
 /** One dump as data. */
@@ -26,7 +28,7 @@ export type ReadDump = { readonly file: string } & (
   | { readonly kind: 'ipvsadm'; readonly services: readonly VirtualServer[] }
   | { readonly kind: 'ipset'; readonly sets: readonly IpSet[] }
   | { readonly kind: 'addresses'; readonly addresses: readonly InterfaceAddress[] }
-  | { readonly kind: 'nft'; readonly ruleSet: NftRuleSet }
+  | { readonly kind: 'nft'; readonly ruleSet: NftRuleSet; readonly whole: boolean }
 );
 
 /** Everything that one family of one mode is compared with. */
@@ -88,11 +90,11 @@ function readDump(source: DumpText): {
       return { dump: { kind: 'addresses', file, addresses: read.addresses }, diagnostics: read.diagnostics };
     }
     case 'nft': {
-      const read = readNft(source);
-      return {
-        dump: read.ruleSet === undefined ? undefined : { kind: 'nft', file, ruleSet: read.ruleSet },
-        diagnostics: read.diagnostics,
-      };
+      const { ruleSet, diagnostics: said } = readNft(source);
+      if (ruleSet === undefined) return { dump: undefined, diagnostics: said };
+      // Without any table of kube-proxy it was not asked for one of them.
+      const whole = source.whole === true || kubeProxyTables(ruleSet).size === 0;
+      return { dump: { kind: 'nft', file, ruleSet, whole }, diagnostics: said };
     }
     case 'setup':
       return wrong(

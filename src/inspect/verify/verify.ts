@@ -99,7 +99,7 @@ function familiesIn(dumps: readonly ReadDump[], mode: ProxyMode, ofNode: readonl
     if (dump.kind === 'xtables') found.add(dump.family);
     else if (dump.kind === 'nft') {
       for (const family of kubeProxyTables(dump.ruleSet).keys()) found.add(family === 'ip' ? 'ipv4' : 'ipv6');
-      if (kubeProxyTables(dump.ruleSet).size === 0) for (const family of ofNode) found.add(family);
+      if (dump.whole) for (const family of ofNode) found.add(family);
     } else {
       for (const family of ofNode) found.add(family);
       if (dump.kind === 'ipset' && dump.sets.some(({ name }) => name.startsWith('KUBE-6-'))) found.add('ipv6');
@@ -131,8 +131,7 @@ const COMMANDS: Readonly<Record<ProxyMode, Readonly<Record<Family, string>>>> = 
 function isOf(dump: ReadDump, family: Family): boolean {
   if (dump.kind === 'xtables') return dump.family === family;
   if (dump.kind !== 'nft') return false;
-  const tables = kubeProxyTables(dump.ruleSet);
-  return tables.size === 0 || tables.has(family === 'ipv4' ? 'ip' : 'ip6');
+  return dump.whole || kubeProxyTables(dump.ruleSet).has(family === 'ipv4' ? 'ip' : 'ip6');
 }
 
 /** The table of mode nftables on a node that runs in another mode; chains of iptables are looked at with their family. */
