@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import type { DumpText } from '../inspect/verify/dumps.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
-import { FAMILIES } from '../net/family.js';
+import { FAMILIES, type Family } from '../net/family.js';
 
 /** The texts of this host, and one error for each program that could not be run. */
 export interface LiveDumps {
@@ -21,19 +21,23 @@ const TIMEOUT = 120_000;
 export function dumpHost(mode: ProxyMode): LiveDumps {
   const dumps: DumpText[] = [];
   const diagnostics: Diagnostic[] = [];
-  const add = (result: DumpText | Diagnostic, more: Partial<DumpText> = {}): void => {
-    if ('text' in result) dumps.push({ ...result, ...more });
+  const add = (allOf: NonNullable<DumpText['allOf']>, result: DumpText | Diagnostic, family?: Family): void => {
+    if ('text' in result) dumps.push({ ...result, family, allOf });
     else diagnostics.push(result);
   };
   if (mode === 'nftables') {
-    add(runProgram(['nft', '-s', 'list', 'ruleset']), { whole: true });
+    add('nft', runProgram(['nft', '-s', 'list', 'ruleset']));
     return { dumps, diagnostics };
   }
-  for (const family of FAMILIES) add(saveRules(family === 'ipv4' ? 'iptables' : 'ip6tables'), { family });
+  for (const family of FAMILIES) add('xtables', saveRules(family === 'ipv4' ? 'iptables' : 'ip6tables'), family);
   if (mode === 'ipvs') {
-    add(runProgram(['ipvsadm', '-S', '-n']));
-    add(runProgram(['ipset', 'save']));
-    add(runProgram(['ip', '-o', 'addr', 'show', 'dev', 'kube-ipvs0']));
+    add('ipvsadm', runProgram(['ipvsadm', '-S', '-n']));
+    add('ipset', runProgram(['ipset', 'save']));
+    const addresses = ['ip', '-o', 'addr', 'show', 'dev', 'kube-ipvs0'];
+    const interfaces = runProgram(['ip', '-o', 'link', 'show']);
+    // Of an interface that is not there, ip says nothing but an error.
+    const isThere = !('text' in interfaces) || interfaces.text.includes(' kube-ipvs0: ');
+    add('addresses', isThere ? runProgram(addresses) : { name: addresses.join(' '), text: '' });
   }
   return { dumps, diagnostics };
 }

@@ -18,8 +18,8 @@ import type { NodePlan } from '../../plan/plan.js';
 export interface DumpText extends SourceText {
   /** When its content does not tell; undefined leaves it to the content. */
   readonly family?: Family | undefined;
-  /** Of nft: whether these are all tables of the host, so that one that is not here is not there. */
-  readonly whole?: boolean;
+  /** Where it is known that this is all of its kind that the host has: an empty text says then that there is nothing. */
+  readonly allOf?: ReadDump['kind'];
 }
 
 /** One dump as data. */
@@ -57,7 +57,8 @@ function readDump(source: DumpText): {
   readonly dump: ReadDump | undefined;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const { name: file } = source;
+  const { name: file, allOf } = source;
+  if (allOf !== undefined && source.text.trim() === '') return { dump: emptyDump(allOf, source), diagnostics: [] };
   const { dump, diagnostics } = recogniseDump(source);
   if (dump === undefined) return { dump, diagnostics };
   switch (dump.kind) {
@@ -93,7 +94,7 @@ function readDump(source: DumpText): {
       const { ruleSet, diagnostics: said } = readNft(source);
       if (ruleSet === undefined) return { dump: undefined, diagnostics: said };
       // Without any table of kube-proxy it was not asked for one of them.
-      const whole = source.whole === true || kubeProxyTables(ruleSet).size === 0;
+      const whole = allOf === 'nft' || kubeProxyTables(ruleSet).size === 0;
       return { dump: { kind: 'nft', file, ruleSet, whole }, diagnostics: said };
     }
     case 'setup':
@@ -102,6 +103,22 @@ function readDump(source: DumpText): {
         'this is a setup of kuberules, not a dump of a node.',
         'Give what iptables-save prints there.',
       );
+  }
+}
+
+/** What a program tells that prints nothing. */
+function emptyDump(kind: ReadDump['kind'], { name: file, family = 'ipv4' }: DumpText): ReadDump {
+  switch (kind) {
+    case 'xtables':
+      return { kind, file, family, text: readXtables({ name: file, text: '' }).text };
+    case 'ipvsadm':
+      return { kind, file, services: [] };
+    case 'ipset':
+      return { kind, file, sets: [] };
+    case 'addresses':
+      return { kind, file, addresses: [] };
+    case 'nft':
+      return { kind, file, ruleSet: { form: 'listing', metainfo: undefined, tables: [] }, whole: true };
   }
 }
 

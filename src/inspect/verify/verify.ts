@@ -96,8 +96,10 @@ function familiesIn(dumps: readonly ReadDump[], mode: ProxyMode, ofNode: readonl
   const found = new Set<Family>();
   for (const dump of dumps) {
     if (!NEEDED[mode].some(({ kind }) => kind === dump.kind)) continue;
-    if (dump.kind === 'xtables') found.add(dump.family);
-    else if (dump.kind === 'nft') {
+    // On a node of one family kube-proxy may have written both, but need not.
+    if (dump.kind === 'xtables') {
+      if (ofNode.includes(dump.family) || modeOfDumps([dump]) !== undefined) found.add(dump.family);
+    } else if (dump.kind === 'nft') {
       for (const family of kubeProxyTables(dump.ruleSet).keys()) found.add(family === 'ip' ? 'ipv4' : 'ipv6');
       if (dump.whole) for (const family of ofNode) found.add(family);
     } else {
