@@ -9,6 +9,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RawObject } from '../src/kube/objects.js';
+import { hasProgram } from '../test/kernel/available.js';
 
 const folder = fileURLToPath(new URL('../../shared/realcluster', import.meta.url));
 const binaries = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'realcluster');
@@ -20,12 +21,15 @@ export const KUBE_PROXY = join(binaries, 'kube-proxy');
 const INSIDE = 'KUBERULES_OWN_NAMESPACES';
 
 /** Why there can be no real cluster here, or undefined. */
-function unavailable(): string | undefined {
+export function realClusterUnavailable(): string | undefined {
   if (!existsSync(folder)) return 'there is no ../shared/realcluster';
   const missing = ['kube-apiserver', 'kube-controller-manager', 'kube-proxy'].filter(
     (name) => !existsSync(join(binaries, name)),
   );
   if (missing.length > 0) return `not built: ${missing.join(', ')} (../shared/realcluster/build does it)`;
+  const programs = ['etcd', 'openssl', 'curl'].filter((name) => !hasProgram(name));
+  if (programs.length > 0)
+    return `missing programs: ${programs.join(', ')} (../shared/realcluster/build installs them)`;
   if (process.getuid?.() !== 0) return 'it needs root, as it makes network namespaces';
   const refused = spawnSync('unshare', [...NAMESPACES, 'true'], { encoding: 'utf8' });
   return refused.status === 0 ? undefined : `the kernel grants no namespaces: ${refused.stderr.trim()}`;
@@ -39,7 +43,7 @@ const NAMESPACES = ['--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
  */
 export function enterOwnNamespaces(): void {
   if (process.env[INSIDE] !== undefined) return;
-  const reason = unavailable();
+  const reason = realClusterUnavailable();
   if (reason !== undefined) {
     console.log(`SKIPPED: ${reason}`);
     process.exit(0);
@@ -50,6 +54,11 @@ export function enterOwnNamespaces(): void {
     env: { ...process.env, [INSIDE]: '1' },
   });
   process.exit(status ?? 2);
+}
+
+/** Runs a shell script with its standard input; gives what it prints, and throws when it fails. */
+export function shell(script: string, input = ''): string {
+  return execFileSync('sh', ['-euc', script], { encoding: 'utf8', input, stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
 /** What the API server answers. */

@@ -1,5 +1,5 @@
 /** What is done to the rules that a real kube-proxy has written, with which commands, and what verify must say then. */
-import { execFileSync } from 'node:child_process';
+import { shell } from './real-cluster.js';
 
 /** One kind of damage to one cluster. */
 export interface Damage {
@@ -10,10 +10,6 @@ export interface Damage {
   readonly run: () => void;
   /** Code and service port of each finding, sorted; all there is to find. */
   readonly expected: readonly string[];
-}
-
-function shell(command: string): string {
-  return execFileSync('sh', ['-euc', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 const sh = (command: string) => () => {
@@ -366,7 +362,7 @@ function nftRule(
 
 /** Runs nft with a script. */
 function nft(script: string): void {
-  execFileSync('nft', ['-f', '-'], { input: script, stdio: ['pipe', 'pipe', 'pipe'] });
+  shell('nft -f -', script);
 }
 
 const nftScript = (script: string) => () => nft(script);
@@ -609,6 +605,125 @@ export const NFTABLES_DAMAGES: readonly Damage[] = [
     cluster: 'dual-stack',
     what: 'IPv6: the cluster IP out of the map',
     run: nftScript('delete element ip6 kube-proxy service-ips { fd00:10:96::20 . tcp . 80 }'),
+    expected: [`entry-missing ${WEB}`],
+  },
+];
+
+/** Damage done with ipvsadm, ipset, ip and iptables. */
+export const IPVS_DAMAGES: readonly Damage[] = [
+  {
+    cluster: 'three-endpoints',
+    what: 'an endpoint deleted',
+    run: sh('ipvsadm -d -t 10.96.0.20:80 -r 10.244.2.10:8080'),
+    expected: [`endpoint-missing ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'an endpoint swapped',
+    run: sh('ipvsadm -d -t 10.96.0.20:80 -r 10.244.2.10:8080; ipvsadm -a -t 10.96.0.20:80 -r 10.99.0.1:8080 -m -w 1'),
+    expected: [`endpoint-extra ${WEB}`, `endpoint-missing ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'a weight changed',
+    run: sh('ipvsadm -e -t 10.96.0.20:80 -r 10.244.2.10:8080 -m -w 5'),
+    expected: [`uneven ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'a former endpoint drains',
+    run: sh('ipvsadm -a -t 10.96.0.20:80 -r 10.244.2.9:8080 -m -w 0'),
+    expected: [`draining ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'the virtual server deleted',
+    run: sh('ipvsadm -D -t 10.96.0.20:80'),
+    expected: [`server-missing ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'the scheduler changed',
+    run: sh('ipvsadm -E -t 10.96.0.20:80 -s wrr'),
+    expected: [`server-changed ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'a virtual server of nobody',
+    run: sh('ipvsadm -A -t 10.96.0.99:80 -s rr'),
+    expected: ['stale'],
+  },
+  { cluster: 'three-endpoints', what: 'a virtual server of a mark', run: sh('ipvsadm -A -f 7 -s rr'), expected: [] },
+  {
+    cluster: 'three-endpoints',
+    what: 'a set entry deleted',
+    run: sh('ipset del KUBE-CLUSTER-IP 10.96.0.20,tcp:80'),
+    expected: [`entry-missing ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'an address deleted',
+    run: sh('ip addr del 10.96.0.20/32 dev kube-ipvs0'),
+    expected: [`entry-missing ${WEB}`],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'an address of nobody',
+    run: sh('ip addr add 10.9.9.9/32 dev kube-ipvs0'),
+    expected: ['stale'],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'the jump to KUBE-IPVS-FILTER removed',
+    run: deleted(/^INPUT .*KUBE-IPVS-FILTER/, 'filter'),
+    expected: ['jump-missing'],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'traffic to cluster IPs not masqueraded',
+    run: deleted(/^KUBE-SERVICES .*KUBE-CLUSTER-IP .*KUBE-MARK-MASQ/),
+    expected: ['masquerade-missing'],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'the mark bit changed',
+    run: changed(/^KUBE-MARK-MASQ /, /0x4000\/0x4000|--or-mark 0x4000/, '0x8000/0x8000'),
+    expected: ['rule-changed'],
+  },
+  {
+    cluster: 'three-endpoints',
+    what: 'the iptables rules flushed',
+    run: sh('iptables-save | sed "/^-A/d" | iptables-restore'),
+    expected: ['nothing-there'],
+  },
+  {
+    cluster: 'node-port',
+    what: 'the node port out of its set',
+    run: sh('ipset del KUBE-NODE-PORT-TCP 30080'),
+    expected: [`entry-missing ${WEB}`],
+  },
+  {
+    cluster: 'node-port',
+    what: 'the virtual server of the node port deleted',
+    run: sh('ipvsadm -D -t 192.0.2.11:30080'),
+    expected: [`server-missing ${WEB}`],
+  },
+  {
+    cluster: 'session-affinity',
+    what: 'the time of session affinity changed',
+    run: sh('ipvsadm -E -t 10.96.0.20:80 -s rr -p 300'),
+    expected: [`affinity ${WEB}`],
+  },
+  {
+    cluster: 'dual-stack',
+    what: 'IPv6: an endpoint deleted',
+    run: sh('ipvsadm -d -t [fd00:10:96::20]:80 -r [fd00:10:244:2::a]:8080'),
+    expected: [`endpoint-missing ${WEB}`],
+  },
+  {
+    cluster: 'dual-stack',
+    what: 'IPv6: a set entry deleted',
+    run: sh('ipset del KUBE-6-CLUSTER-IP fd00:10:96::20,tcp:80'),
     expected: [`entry-missing ${WEB}`],
   },
 ];
