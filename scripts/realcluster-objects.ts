@@ -91,8 +91,11 @@ export async function addServiceCIDR(plane: ControlPlane): Promise<void> {
   if (taken === undefined) throw new Error('the API server does not take the ServiceCIDR');
 }
 
-/** Creates the objects; without selectors, so that no controller writes EndpointSlices beside those given. */
-export async function createObjects(plane: ControlPlane, objects: readonly RawObject[]): Promise<void> {
+/**
+ * Creates the objects; without selectors, so that no controller writes EndpointSlices beside those given.
+ * Returns why the API server does not take one of them, if so.
+ */
+export async function createObjects(plane: ControlPlane, objects: readonly RawObject[]): Promise<string | undefined> {
   for (const namespace of new Set(objects.map((object) => metadataOf(object).namespace ?? 'default'))) {
     await plane.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
   }
@@ -101,17 +104,23 @@ export async function createObjects(plane: ControlPlane, objects: readonly RawOb
     if (path === undefined) continue;
     const { selector: _, ...spec } = (object.spec ?? {}) as Record<string, unknown>;
     const slice = object.kind === 'EndpointSlice' && object.endpoints === null ? { endpoints: [] } : {};
-    await plane.ok('POST', path, { ...object, ...(object.spec === undefined ? {} : { spec }), ...slice });
+    const { code, body } = await plane.call('POST', path, {
+      ...object,
+      ...(object.spec === undefined ? {} : { spec }),
+      ...slice,
+    });
+    if (code >= 300) return body.message ?? String(code);
     if (object.status === undefined) continue;
     const { status } = object;
     await plane.ok('PATCH', `${path}/${nameOf(object)}/status`, { status }, 'application/merge-patch+json');
   }
+  return undefined;
 }
 
 export async function deleteObjects(plane: ControlPlane, objects: readonly RawObject[]): Promise<void> {
   for (const object of objects) {
     const path = pathOf(object);
-    if (path !== undefined) await plane.ok('DELETE', `${path}/${nameOf(object)}`);
+    if (path !== undefined) await plane.call('DELETE', `${path}/${nameOf(object)}`);
   }
 }
 

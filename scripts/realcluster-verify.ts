@@ -186,7 +186,14 @@ async function goThrough(): Promise<void> {
   const plane = startControlPlane('10.96.0.0/16,fd00:10:96::/112');
   await addServiceCIDR(plane);
   for (const cluster of clusters) {
-    await createObjects(plane, cluster.objects);
+    const refusal = await createObjects(plane, cluster.objects);
+    if (refusal !== undefined) {
+      // Nobody can have such a cluster today; one of our own choice must be possible.
+      console.log(`SKIPPED: ${cluster.name}: ${refusal}`);
+      if (positionals.length === 0) counts.wrong++;
+      await deleteObjects(plane, cluster.objects);
+      continue;
+    }
     setAddresses(cluster);
     for (const way of ways) {
       process.env.PATH = `${programs(plane.dir, way.variant)}:${path}`;

@@ -61,32 +61,36 @@ export function programs(dir: string, variant: Way['variant']): string {
   return folder;
 }
 
+/** In seconds; a kernel in user mode is slow. */
+const SYNC_TIMEOUT = 120;
+
 /** Starts kube-proxy and waits until it has written all rules. */
 export async function startKubeProxy(dir: string, config: string): Promise<ChildProcess> {
-  const log = openSync(join(dir, 'kube-proxy.log'), 'w');
+  const file = join(dir, 'kube-proxy.log');
+  const log = openSync(file, 'w');
   const proxy = spawn(KUBE_PROXY, ['--config', config], { stdio: ['ignore', log, log] });
-  const synced = await eventually(30, async () => {
-    if (proxy.exitCode !== null)
-      throw new Error(`kube-proxy has ended:\n${readFileSync(join(dir, 'kube-proxy.log'), 'utf8')}`);
-    const metrics = await fetch('http://127.0.0.1:10249/metrics').then(
+  let times: readonly string[] = [];
+  const synced = await eventually(SYNC_TIMEOUT, async () => {
+    if (proxy.exitCode !== null) throw new Error(`kube-proxy has ended:\n${readFileSync(file, 'utf8')}`);
+    const metrics = await fetch('http://127.0.0.1:10249/metrics', { signal: AbortSignal.timeout(5000) }).then(
       (answer) => answer.text(),
       () => '',
     );
-    const times = (which: string) =>
-      [
-        ...metrics.matchAll(new RegExp(`^kubeproxy_sync_proxy_rules_last_${which}timestamp_seconds\\S* (\\S+)$`, 'gm')),
-      ].map(([, time]) => Number(time));
-    const written = times('');
-    const queued = times('queued_');
-    // One of each family, which are written one after the other.
-    return (
-      (written.length === FAMILIES.length && written.every((time, i) => time > 0 && time >= (queued[i] ?? 0))) ||
-      undefined
-    );
+    times = metrics.match(/^kubeproxy_sync_proxy_rules_last_(queued_)?timestamp_seconds\S* \S+$/gm) ?? [];
+    return isSynced(times) || undefined;
   });
   if (synced === undefined)
-    throw new Error(`kube-proxy writes no rules:\n${readFileSync(join(dir, 'kube-proxy.log'), 'utf8')}`);
+    throw new Error([...times, 'kube-proxy writes no rules:', readFileSync(file, 'utf8')].join('\n'));
   return proxy;
+}
+
+/** Whether each family was written after its last change was queued; there is a line for each of them. */
+function isSynced(times: readonly string[]): boolean {
+  const of = (kind: string) =>
+    times.filter((line) => line.includes(`last_${kind}timestamp`)).map((line) => Number(line.split(' ')[1]));
+  const queued = of('queued_');
+  const written = of('');
+  return written.length === FAMILIES.length && written.every((time, i) => time > 0 && time >= (queued[i] ?? 0));
 }
 
 export async function stopKubeProxy(proxy: ChildProcess): Promise<void> {
