@@ -29,7 +29,7 @@ export async function runExplain(what: string | undefined, flags: ExplainFlags, 
   const configuration = readConfiguration(flags);
   // Names of rules may be of any namespace, whatever that of a Service that is named without.
   const { namespace, ...everywhere } = flags;
-  const cluster = readCluster(everywhere, configuration, io);
+  const cluster = await readCluster(everywhere, configuration, io);
   if (hasErrors(cluster.diagnostics)) {
     return finish(flags, io, undefined, placeDiagnostics(cluster.diagnostics, cluster.sources));
   }
@@ -49,7 +49,7 @@ export async function runExplain(what: string | undefined, flags: ExplainFlags, 
 /** What is asked: the argument, or a file. */
 function readQuestion(
   what: string | undefined,
-  { as, lineFile, filename }: ExplainFlags,
+  { as, lineFile, filename = [] }: ExplainFlags,
 ): { readonly text: string; readonly as: ExplainKind | undefined } | Diagnostic {
   const hint = 'Give a Service, a name or a line, or --line-file FILE.';
   if (lineFile === undefined) {

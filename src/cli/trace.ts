@@ -18,8 +18,7 @@ import { printDiagnostics } from './report.js';
 import { traceJson, traceText } from './trace-report.js';
 
 /** The command's options as commander gives them. */
-export interface TraceFlags extends Omit<ClusterFlags, 'filename'> {
-  readonly filename?: readonly string[];
+export interface TraceFlags extends ClusterFlags {
   readonly from?: string;
   readonly to: string;
   readonly zone: string;
@@ -43,7 +42,7 @@ interface Traced extends Asked {
 
 /** Runs the command; returns the exit code. */
 export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
-  const { route, answers, diagnostics, around, rules, sources } = traceInputs(flags, io);
+  const { route, answers, diagnostics, around, rules, sources } = await traceInputs(flags, io);
   const found = placeDiagnostics(diagnostics, sources);
   const shown = route === undefined || around === undefined ? undefined : { route, answers, around, rules };
   if (flags.output === 'json') await io.out(traceJson(shown, found));
@@ -54,16 +53,16 @@ export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
   return shown === undefined ? TROUBLE : DONE;
 }
 
-function traceInputs(flags: TraceFlags, io: Io): Traced {
+async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
   const fail = (diagnostics: readonly Diagnostic[], sources: readonly SourceText[] = []): Traced => {
     return { route: undefined, answers: [], diagnostics, around: undefined, rules: '', sources };
   };
-  const { filename = [], dump = [] } = flags;
-  if (filename.length === 0 && dump.length === 0) {
-    const hint = 'Give objects with -f, or what a node printed with --dump.';
+  const { dump = [] } = flags;
+  if (!givesObjects(flags) && dump.length === 0) {
+    const hint = 'Give objects with -f or --from-cluster, or what a node printed with --dump.';
     return fail([diagnostic('usage', 'there are no rules to trace through.', { hint })]);
   }
-  const cluster = clusterOf({ ...flags, filename }, io);
+  const cluster = await clusterOf(flags, io);
   const { state, config, mode, sources } = cluster;
   // Pods that were made are among the objects only where they were given.
   const objects = flags.simulate ? [...new Set([...cluster.objects, ...cluster.pods])] : cluster.objects;
@@ -98,11 +97,14 @@ function traceInputs(flags: TraceFlags, io: Io): Traced {
 const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet: undefined, diagnostics: [] };
 
 /** The cluster; without objects an empty one, which dumps can do with. */
-function clusterOf(flags: ClusterFlags, io: Io): ClusterInput {
+async function clusterOf(flags: ClusterFlags, io: Io): Promise<ClusterInput> {
   const configuration = readConfiguration(flags);
-  if (flags.filename.length > 0)
-    return readCluster(flags, configuration, io, { readsPods: true, readsIngresses: true });
+  if (givesObjects(flags)) return readCluster(flags, configuration, io, { readsPods: true, readsIngresses: true });
   return { ...configuration, state: emptyState(), objects: [], pods: [] };
+}
+
+function givesObjects({ filename, fromCluster }: ClusterFlags): boolean {
+  return filename !== undefined || fromCluster === true;
 }
 
 function dumped(files: readonly string[], family: Family): KernelRules {

@@ -193,7 +193,9 @@ function familyNotes(
   const families = new Set(followed.map(({ family }) => family));
   const left = addresses.filter(({ family }) => !families.has(family));
   if (left.length > 0 && asked === undefined) {
-    notes.push(`not followed, as the sender has no address of that family: ${left.map(({ text }) => text).join(', ')}.`);
+    notes.push(
+      `not followed, as the sender has no address of that family: ${left.map(({ text }) => text).join(', ')}.`,
+    );
   }
   if (families.size > 1) notes.push('the sender and the name have both IP families, so both are followed.');
   if (followed.length > families.size) {

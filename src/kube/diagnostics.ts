@@ -49,6 +49,12 @@ export interface Diagnostic {
 export const DIAGNOSTIC_CODES = {
   usage: { severity: 'error', meaning: 'a command line that cannot be understood: an unknown command, flag or mode' },
   'unreadable-input': { severity: 'error', meaning: 'a file or folder is missing or cannot be read' },
+  'no-kubeconfig': {
+    severity: 'error',
+    meaning: '--from-cluster: there is no kubeconfig, context or credential, or it cannot be read',
+  },
+  'cluster-unreachable': { severity: 'error', meaning: '--from-cluster: the API server does not answer' },
+  'cluster-refused': { severity: 'error', meaning: '--from-cluster: the API server does not give what is asked for' },
   'binary-input': {
     severity: 'error',
     meaning: 'a file holds NUL bytes or no UTF-8 text, or is too large to be manifests',

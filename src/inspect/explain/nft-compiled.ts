@@ -1,8 +1,7 @@
 /** The compiled tables of nftables in normal form, so that lines are found however they are spelled. */
 import { type NormalTable, normalTable } from '../../backends/nftables/normal-form.js';
 import { normalStatementsOf } from '../../backends/nftables/normal-statements.js';
-import { printComment } from '../../backends/nftables/print-listing.js';
-import { printStatements } from '../../backends/nftables/print-rule.js';
+import { printComment, printStatements } from '../../backends/nftables/print-rule.js';
 import { readBaseChain } from '../../backends/nftables/properties.js';
 import { readNft } from '../../backends/nftables/recognise.js';
 import {

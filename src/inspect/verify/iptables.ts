@@ -270,7 +270,16 @@ function classify(
   observed: Contents,
 ): Classified | undefined {
   const chain = container.name.replace('nat ', '');
+  if (kind === 'missing' && plan !== undefined && recentOf(specOf(should)) !== undefined) return { code: 'affinity' };
   if (kind !== 'changed' || plan === undefined || should === undefined || is === undefined) {
+    const lost =
+      kind === 'missing' && /^KUBE-SV[CL]-/.test(chain) && plan !== undefined
+        ? endpointOfJump(should, plan)
+        : undefined;
+    if (lost !== undefined) {
+      const message = `endpoint ${lost} is not in the rules, and nothing has its share of the connections.`;
+      return { code: 'endpoint-missing', message };
+    }
     const isShare = /^KUBE-SV[CL]-/.test(chain) && [should, is].some((item) => randomOf(item) !== undefined);
     if (!isShare || kind === 'empty' || plan === undefined) return undefined;
     return uneven(observed.get(container.name)?.items ?? [], plan);
@@ -281,9 +290,18 @@ function classify(
       return { code: 'endpoint-changed', message: `endpoint ${from} leads to ${to ?? 'nowhere'} instead.` };
   }
   const [wanted, found] = [recentOf(specOf(should)), recentOf(specOf(is))];
-  if (wanted?.seconds !== found?.seconds) return { code: 'affinity' };
+  if (wanted?.seconds !== found?.seconds || (wanted === undefined) !== (found === undefined))
+    return { code: 'affinity' };
   if (randomOf(should) === randomOf(is)) return undefined;
   return uneven(observed.get(container.name)?.items ?? [], plan);
+}
+
+/** The endpoint that the last rule of a choice leads to. */
+function endpointOfJump(item: Item | undefined, { name, protocol, endpoints }: ServicePortPlan): string | undefined {
+  const spec = specOf(item);
+  if (item === undefined || randomOf(item) !== undefined || recentOf(spec) !== undefined) return undefined;
+  const target = targetOf(item);
+  return endpoints.find(({ text }) => endpointChain(name, lowerProtocol(protocol), text) === target)?.text;
 }
 
 function randomOf(item: Item | undefined): number | undefined {
