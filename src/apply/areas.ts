@@ -2,9 +2,10 @@
 import { type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { FAMILIES, type Family } from '../net/family.js';
-import { type Area, NO_WORK } from './area.js';
+import type { Area } from './area.js';
 import { type IpvsAreaOptions, ipvsArea } from './ipvs-area.js';
 import { rulesArea } from './rules-area.js';
+import { tableArea } from './table-area.js';
 import type { Variant, Wanted, WantedRules } from './wanted.js';
 
 /** The area for what is wanted. */
@@ -14,8 +15,8 @@ export function areaOf(wanted: Wanted, options: IpvsAreaOptions): Area {
       return rulesArea(wanted, options);
     case 'ipvs':
       return ipvsArea(wanted, options);
-    default:
-      return { wanted, undoable: true, read: async () => ({ work: NO_WORK, former: wanted }) };
+    case 'nftables':
+      return tableArea(wanted, options.host);
   }
 }
 

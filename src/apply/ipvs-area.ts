@@ -15,7 +15,7 @@ import { type IpvsTable, printIpvsadm, readIpvsadm } from '../backends/ipvs/ipvs
 import { parseCidr } from '../net/ip.js';
 import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import { type Begins, type Clock, readBegins, writeBegins } from './draining.js';
-import type { Command, Host } from './host.js';
+import { type Command, type Host, kernelVersion } from './host.js';
 import { type RulesOptions, type RulesReading, readRules } from './rules-area.js';
 import { runStep } from './run-step.js';
 import { commandTrouble, parsed, trouble } from './trouble.js';
@@ -177,8 +177,8 @@ function wantedState({ ipvsadm: servers, ipset, addresses }: WantedIpvs): IpvsSt
 
 /** With this, connections that use a port again go to the real server that they went to before; newer kernels do better. */
 function withReuse(rules: WantedRules, host: Host): WantedRules {
-  const version = host.read('/proc/sys/kernel/osrelease')?.split(/[.-]/).slice(0, 2).map(Number) ?? [];
-  const isOld = version.length === 2 && isAtLeast(version, [4, 1]) && !isAtLeast(version, [5, 9]);
+  const version = kernelVersion(host);
+  const isOld = isAtLeast(version, [4, 1]) && !isAtLeast(version, [5, 9]);
   return isOld ? { ...rules, setup: `${rules.setup}net/ipv4/vs/conn_reuse_mode=0\n` } : rules;
 }
 

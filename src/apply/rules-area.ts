@@ -9,7 +9,7 @@ import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import type { Command, Host } from './host.js';
 import { changedParameters, parameterSteps } from './parameters.js';
 import { commandTrouble, parsed } from './trouble.js';
-import { findIptables, type Iptables, isAtLeast, legacyTables } from './variant.js';
+import { findIptables, type Iptables, isAtLeast, legacyTables, waitFlags } from './variant.js';
 import type { WantedRules } from './wanted.js';
 
 /** How programs are run. */
@@ -111,14 +111,10 @@ function hasKubelet(current: XtablesText): boolean {
   );
 }
 
-/** Both came with this version. */
-const RANDOM_FULLY_AND_WAIT = [1, 6, 2];
+/** It came with this version. */
+const RANDOM_FULLY = [1, 6, 2];
 
 /** The rules as this version of iptables takes them. */
 function forVersion(rules: string, { version }: Iptables): string {
-  return isAtLeast(version, RANDOM_FULLY_AND_WAIT) ? rules : rules.replaceAll(' --random-fully', '');
-}
-
-function waitFlags({ version }: Iptables, seconds: number): readonly string[] {
-  return isAtLeast(version, RANDOM_FULLY_AND_WAIT) ? ['-w', String(seconds)] : ['-w'];
+  return isAtLeast(version, RANDOM_FULLY) ? rules : rules.replaceAll(' --random-fully', '');
 }

@@ -104,12 +104,8 @@ async function holdings(host: Host, variant: Variant): Promise<Holdings> {
   for (const family of FAMILIES) {
     const tools = await findIptables(host, variant, family);
     if (tools === undefined) continue;
-    for (const each of [...OF_KUBE_PROXY, ...OF_KUBELET]) {
-      const [table = '', chain = ''] = each.split(' ');
-      // The old kind of table is made by asking for it.
-      if (variant === 'legacy' && !legacyTables(host, family).includes(table)) continue;
-      const { status } = await host.run({ program: tools.program, args: ['-t', table, '-S', chain] });
-      if (status === 0) found.add(each);
+    for (const each of variant === 'nft' ? await chainsOfNft(host, tools) : await chainsOfLegacy(host, tools, family)) {
+      found.add(each);
     }
   }
   return {
@@ -119,10 +115,42 @@ async function holdings(host: Host, variant: Variant): Promise<Holdings> {
   };
 }
 
+/** Asking for single chains is quick, however many rules there are. */
+async function chainsOfNft(host: Host, { program }: Iptables): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const each of [...OF_KUBE_PROXY, ...OF_KUBELET]) {
+    const [table = '', chain = ''] = each.split(' ');
+    const { status } = await host.run({ program, args: ['-t', table, '-S', chain] });
+    if (status === 0) found.push(each);
+  }
+  return found;
+}
+
+/** Asking for single chains would wait for the lock, and make the tables; saving does neither. */
+async function chainsOfLegacy(host: Host, { save }: Iptables, family: Family): Promise<readonly string[]> {
+  if (legacyTables(host, family).length === 0) return [];
+  const command: Command = { program: save, args: [] };
+  const finished = await host.run(command);
+  if (finished.status !== 0) throw commandTrouble(command, finished, 'to find the rules in use');
+  let table = '';
+  return finished.stdout.split('\n').flatMap((line) => {
+    if (line.startsWith('*')) table = line.slice(1);
+    return line.startsWith(':') ? [`${table} ${line.slice(1, line.indexOf(' '))}`] : [];
+  });
+}
+
 /** The legacy tables that are there. */
 export function legacyTables(host: Host, family: Family): readonly string[] {
   const file = family === 'ipv4' ? '/proc/net/ip_tables_names' : '/proc/net/ip6_tables_names';
   return (host.read(file) ?? '').split('\n').filter((name) => name !== '');
+}
+
+/** Since this version both programs take the time to wait for the lock; before, they only knew that they should. */
+const TIMED_WAIT = [1, 6, 2];
+
+/** The flags by which a version waits for the xtables lock. */
+export function waitFlags({ version }: Iptables, seconds: number): readonly string[] {
+  return isAtLeast(version, TIMED_WAIT) ? ['-w', String(seconds)] : ['-w'];
 }
 
 /** Whether a version is that one or newer. */

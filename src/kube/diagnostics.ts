@@ -183,7 +183,10 @@ export const DIAGNOSTIC_CODES = {
   'node-choice': { severity: 'note', meaning: 'how the node was chosen when nothing named it' },
   'missing-privilege': { severity: 'error', meaning: 'apply and cleanup may not change the rules of this host' },
   'missing-program': { severity: 'error', meaning: 'a program that apply or cleanup needs is not in PATH' },
-  'missing-feature': { severity: 'error', meaning: 'the kernel lacks something that the rules of the mode need' },
+  'missing-feature': {
+    severity: 'error',
+    meaning: 'the kernel, or a program, lacks something that the rules of the mode need',
+  },
   'two-variants': {
     severity: 'error',
     meaning: "kube-proxy's rules are in the other variant of iptables, or in both",

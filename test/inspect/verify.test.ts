@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { normalRuleText } from '../../src/backends/xtables/normal-rule.js';
 import { parseRuleArguments } from '../../src/backends/xtables/parse-rule.js';
+import { quickRuleText } from '../../src/backends/xtables/quick-rule.js';
 import {
   loadCluster,
   type ProxyMode,
@@ -13,7 +14,6 @@ import {
   type VerifyFinding,
   verify,
 } from '../../src/index.js';
-import { quickRuleText } from '../../src/backends/xtables/quick-rule.js';
 import { dumpFolders } from '../support/dumps.js';
 import { config, found, nodeTexts, OBJECTS, OLD, type Texts } from './verify-cluster.js';
 

@@ -2,11 +2,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
+  type ClusterState,
   compile,
   DEFAULT_CONFIG,
   type Diagnostic,
   hasErrors,
   loadCluster,
+  type ProxyConfig,
   type ProxyMode,
   partText,
   readConfig,
@@ -38,8 +40,16 @@ export function isRecorded(folder: string): boolean {
   return !existsSync(join(folder, 'case.json'));
 }
 
-/** Compiles a case for one mode. */
-export function compileCase(folder: string, mode: ProxyMode): CompiledCase {
+/** What a case is about. */
+export interface LoadedCase {
+  readonly state: ClusterState;
+  readonly config: ProxyConfig;
+  readonly node: string | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads the objects and the configuration of a case. */
+export function loadCase(folder: string, mode: ProxyMode): LoadedCase {
   const settingsFile = join(folder, 'case.json');
   const settings = existsSync(settingsFile) ? (JSON.parse(readFileSync(settingsFile, 'utf8')) as CaseSettings) : {};
   const configFile = join(folder, 'config.yaml');
@@ -50,13 +60,19 @@ export function compileCase(folder: string, mode: ProxyMode): CompiledCase {
   const simulated =
     settings.simulate === true ? simulate(read.objects) : { objects: read.objects, diagnostics: [] as Diagnostic[] };
   const cluster = loadCluster(simulated.objects, { simulated: settings.simulate === true });
-  const before = [...loadedConfig.diagnostics, ...read.diagnostics, ...simulated.diagnostics, ...cluster.diagnostics];
-  if (hasErrors(before)) return { texts: new Map(), diagnostics: before };
-  const { parts, diagnostics } = compile(cluster.state, {
-    mode,
+  return {
+    state: cluster.state,
     config: loadedConfig.config,
-    ...(settings.node === undefined ? {} : { node: settings.node }),
-  });
+    node: settings.node,
+    diagnostics: [...loadedConfig.diagnostics, ...read.diagnostics, ...simulated.diagnostics, ...cluster.diagnostics],
+  };
+}
+
+/** Compiles a case for one mode. */
+export function compileCase(folder: string, mode: ProxyMode): CompiledCase {
+  const { state, config, node, diagnostics: before } = loadCase(folder, mode);
+  if (hasErrors(before)) return { texts: new Map(), diagnostics: before };
+  const { parts, diagnostics } = compile(state, { mode, config, ...(node === undefined ? {} : { node }) });
   return {
     texts: new Map(parts.map((part) => [part.name, partText(part)])),
     diagnostics: [...before, ...diagnostics],

@@ -15,8 +15,7 @@ import {
 import { indexKeys, type KeyIndex, UnknownKey } from './key-index.js';
 import { meaningsOfTypes } from './normal-form.js';
 import { type Meaning, meaningsOf, normalStatementsOf, normalValue } from './normal-statements.js';
-import { printExpression, printStatements } from './print-rule.js';
-import { statementsOf } from './read-rule.js';
+import { printExpression, printRuleText } from './print-rule.js';
 import { chainsOf, collectionsOf, type NftChain, type NftCollection, type NftRule, type NftTable } from './rule-set.js';
 import type { NftExpression, NftStatement, NftTranslation, NftVerdict } from './statements.js';
 
@@ -88,9 +87,7 @@ function chainsFor(table: Table, world: World): Chains<PlacedRule> {
 }
 
 function referTo(table: Table, { rule, chain }: PlacedRule): RuleReference {
-  const words = typeof rule.source === 'string' ? rule.source : printStatements(statementsOf(rule));
-  const text = rule.comment === '' ? words : `${words} comment "${rule.comment}"`;
-  return { table: table.name, chain, text, line: undefined };
+  return { table: table.name, chain, text: printRuleText(rule), line: undefined };
 }
 
 const GOES_ON: Next = { kind: 'next' };

@@ -1,8 +1,7 @@
 /** Tables in one form, however they were written or listed, and what differs between two of them. */
 import { compareBytes } from '../../net/text.js';
 import { type Meaning, normalStatementsOf, normalValue } from './normal-statements.js';
-import { printComment } from './print-listing.js';
-import { printStatements } from './print-rule.js';
+import { printComment, printStatements } from './print-rule.js';
 import type { NftChain, NftCollection, NftElement, NftTable } from './rule-set.js';
 
 /**
@@ -89,6 +88,12 @@ function normalCollection(collection: NftCollection): NormalCollection {
     ? []
     : elements.map((each): [string, string] => [normalKey(each.key, meanings), besideKey(each)]);
   return { kind, properties, comment, dynamic, elements: new Map(normal) };
+}
+
+/** The elements of a set or map, as they are spelled, by their keys in normal form. */
+export function elementsByKey({ keyTypes, elements }: NftCollection): ReadonlyMap<string, NftElement> {
+  const meanings = meaningsOfTypes(keyTypes);
+  return new Map(elements.map((each) => [normalKey(each.key, meanings), each]));
 }
 
 const MEANINGS: Readonly<Record<string, Meaning | undefined>> = {

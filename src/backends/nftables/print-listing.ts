@@ -1,8 +1,7 @@
 /** Rule set → the text that `nft list` prints (nft 1.0.6, without options). */
 import { printDuration } from './duration.js';
-import { printStatements } from './print-rule.js';
+import { printComment, printRuleText } from './print-rule.js';
 import { printPriority } from './properties.js';
-import { statementsOf } from './read-rule.js';
 import type { NftChain, NftCollection, NftElement, NftObject, NftRule, NftRuleSet, NftTable } from './rule-set.js';
 
 /** The text of `nft list ruleset` for a rule set; for one that was read from such a text it is that text. */
@@ -36,24 +35,24 @@ function printObject(object: NftObject): string {
 
 function printChain(chain: NftChain): string {
   const lines = [`\tchain ${chain.name} {${printHandle(chain.handle)}\n`];
-  if (chain.comment !== undefined && chain.comment !== '') lines.push(`\t\tcomment "${chain.comment}"\n`);
-  if (chain.base !== undefined) {
-    const { type, hook, policy } = chain.base;
-    lines.push(`\t\ttype ${type} hook ${hook} priority ${printPriority(chain.base)}; policy ${policy};\n`);
-  }
+  for (const each of chainProperties(chain)) lines.push(`\t\t${each}\n`);
   for (const rule of chain.rules) lines.push(printRule(rule));
   lines.push('\t}\n');
   return lines.join('');
 }
 
-function printRule(rule: NftRule): string {
-  const words = typeof rule.source === 'string' ? rule.source : printStatements(statementsOf(rule));
-  return `\t\t${words}${printComment(rule.comment)}${printHandle(rule.handle)}\n`;
+/** The lines before the rules of a chain. */
+export function chainProperties({ comment, base }: NftChain): readonly string[] {
+  return [
+    ...(comment === undefined || comment === '' ? [] : [`comment "${comment}"`]),
+    ...(base === undefined
+      ? []
+      : [`type ${base.type} hook ${base.hook} priority ${printPriority(base)}; policy ${base.policy};`]),
+  ];
 }
 
-/** A comment behind other words. */
-export function printComment(comment: string): string {
-  return comment === '' ? '' : ` comment "${comment}"`;
+function printRule(rule: NftRule): string {
+  return `\t\t${printRuleText(rule)}${printHandle(rule.handle)}\n`;
 }
 
 /** The types of a set's keys, and behind a colon what a map gives. */
@@ -62,17 +61,25 @@ export function printType({ keyTypes, dataType }: NftCollection): string {
 }
 
 function printCollection(collection: NftCollection): string {
-  const { kind, name, handle, flags, timeout, size, comment, others, elements } = collection;
+  const { kind, name, handle, elements } = collection;
   const lines = [`\t${kind} ${name} {${printHandle(handle)}\n`];
-  lines.push(`\t\ttype ${printType(collection)}\n`);
-  if (size !== undefined) lines.push(`\t\tsize ${size}\n`);
-  if (flags.length > 0) lines.push(`\t\tflags ${flags.join(',')}\n`);
-  if (timeout !== undefined) lines.push(`\t\ttimeout ${printDuration(timeout)}\n`);
-  for (const each of others) lines.push(`\t\t${each}\n`);
-  if (comment !== '') lines.push(`\t\tcomment "${comment}"\n`);
+  for (const each of collectionProperties(collection)) lines.push(`\t\t${each}\n`);
   if (elements.length > 0) lines.push(`\t\telements = { ${printElements(collection)} }\n`);
   lines.push('\t}\n');
   return lines.join('');
+}
+
+/** The lines before the elements of a set or map. */
+export function collectionProperties(collection: NftCollection): readonly string[] {
+  const { flags, timeout, size, comment, others } = collection;
+  return [
+    `type ${printType(collection)}`,
+    ...(size === undefined ? [] : [`size ${size}`]),
+    ...(flags.length === 0 ? [] : [`flags ${flags.join(',')}`]),
+    ...(timeout === undefined ? [] : [`timeout ${printDuration(timeout)}`]),
+    ...others,
+    ...(comment === '' ? [] : [`comment "${comment}"`]),
+  ];
 }
 
 /** How many elements nft puts in a line; of all other types one. */
@@ -88,7 +95,8 @@ function printElements({ keyTypes, elements }: NftCollection): string {
   return printed.join('');
 }
 
-function printElement({ key, data, comment, timeout, expires, others }: NftElement): string {
+/** An element, as it stands between the braces. */
+export function printElement({ key, data, comment, timeout, expires, others }: NftElement): string {
   return [
     key,
     others === '' ? '' : ` ${others}`,

@@ -1,6 +1,19 @@
 /** Statements → the words that `nft list` prints for them. */
 import { printDuration } from './duration.js';
+import { statementsOf } from './read-rule.js';
+import type { NftRule } from './rule-set.js';
 import type { NftExpression, NftStatement, NftTranslation, NftVerdict } from './statements.js';
+
+/** A rule in one line as it was spelled, with its comment; one of JSON as `nft list` prints it. */
+export function printRuleText(rule: NftRule): string {
+  const words = typeof rule.source === 'string' ? rule.source : printStatements(statementsOf(rule));
+  return words + printComment(rule.comment);
+}
+
+/** A comment behind other words. */
+export function printComment(comment: string): string {
+  return comment === '' ? '' : ` comment "${comment}"`;
+}
 
 /** A rule's statements in one line, without its comment. */
 export function printStatements(statements: readonly NftStatement[]): string {

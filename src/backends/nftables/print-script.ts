@@ -1,9 +1,8 @@
 /** Rule set → commands for `nft -f`, in the order in which kuberules writes them. */
 import { compareBytes } from '../../net/text.js';
 import { printDuration } from './duration.js';
-import { printComment, printType } from './print-listing.js';
-import { printStatements } from './print-rule.js';
-import { statementsOf } from './read-rule.js';
+import { printType } from './print-listing.js';
+import { printComment, printRuleText } from './print-rule.js';
 import {
   isCollection,
   type NftChain,
@@ -78,8 +77,7 @@ export function printNftCollectionCommand({ family, name }: NftTableName, collec
 
 /** The command that adds a rule at the end of a chain. */
 export function printNftRuleCommand({ family, name }: NftTableName, chain: string, rule: NftRule): string {
-  const words = typeof rule.source === 'string' ? rule.source : printStatements(statementsOf(rule));
-  return `add rule ${family} ${name} ${chain} ${words}${printComment(rule.comment)}\n`;
+  return `add rule ${family} ${name} ${chain} ${printRuleText(rule)}\n`;
 }
 
 /** The command that adds an element to a set or map; how long it is still to stay is left out. */
