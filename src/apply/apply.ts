@@ -1,10 +1,10 @@
 /** Bringing areas of a host to what is wanted: read, compare, save, write, read back. */
 import type { Change } from '../backends/change.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
-import type { Area, Reading, Step } from './area.js';
+import type { Area, Reading } from './area.js';
 import type { Host } from './host.js';
-import { parameterFile } from './parameters.js';
-import { ApplyError, commandTrouble, trouble } from './trouble.js';
+import { runStep } from './run-step.js';
+import { ApplyError, trouble } from './trouble.js';
 import { type Wanted, wantedName } from './wanted.js';
 
 /** What to apply, and how. */
@@ -55,8 +55,8 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
       notes: work.notes,
     })),
   };
-  if (pending.length === 0 || dryRun) return result;
-  save(pending.map(({ reading }) => reading.former));
+  if (dryRun) return result;
+  if (pending.length > 0) save(pending.map(({ reading }) => reading.former));
   const touched: { readonly area: Area; readonly former: Wanted }[] = [];
   for (const { area, reading } of pending) {
     touched.unshift({ area, former: reading.former });
@@ -67,6 +67,7 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
       throw await undo(touched, request, error);
     }
   }
+  for (const area of areas) await area.finish?.();
   return result;
 }
 
@@ -82,20 +83,6 @@ async function bring(area: Area, first: Reading, host: Host): Promise<void> {
     }
     for (const step of reading.work.steps) await runStep(step, host);
     reading = await area.read();
-  }
-}
-
-async function runStep(step: Step, host: Host): Promise<void> {
-  if (step.kind === 'command') {
-    const finished = await host.run(step.command);
-    if (finished.status !== 0) throw commandTrouble(step.command, finished, step.purpose);
-    return;
-  }
-  try {
-    host.write(parameterFile(step.path), step.value);
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    throw trouble('command-failed', `${parameterFile(step.path)} cannot be written ${step.purpose}: ${said}.`);
   }
 }
 

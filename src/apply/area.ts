@@ -8,6 +8,10 @@ export type Step =
   | {
       readonly kind: 'command';
       readonly command: Command;
+      /** Whether anything on its standard error is a failure: the exit status of `ipvsadm -R` is that of its last line. */
+      readonly strict?: boolean;
+      /** What the kernel lacks where it fails, as a sentence about this: `The kernel has no dummy devices`. */
+      readonly lacking?: string;
       /** What for, as the end of a sentence: `to write the rules of nat and filter`. */
       readonly purpose: string;
     }
@@ -37,6 +41,8 @@ export interface Area {
   readonly undoable: boolean;
   /** Reads it; nothing is changed. Rejects with an ApplyError. */
   read(): Promise<Reading>;
+  /** What takes its time, after everything that is wanted is in force. Rejects with an ApplyError. */
+  finish?(): Promise<void>;
 }
 
 /** Where there is nothing to do. */

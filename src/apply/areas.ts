@@ -2,20 +2,21 @@
 import { type Part, partText } from '../backends/compile.js';
 import type { ProxyMode } from '../kube/config.js';
 import { FAMILIES, type Family } from '../net/family.js';
-import { type Area, NO_WORK } from './area.js';
-import { type RulesOptions, rulesArea } from './rules-area.js';
+import type { Area } from './area.js';
+import { type IpvsAreaOptions, ipvsArea } from './ipvs-area.js';
+import { rulesArea } from './rules-area.js';
 import { tableArea } from './table-area.js';
 import type { Variant, Wanted, WantedRules } from './wanted.js';
 
 /** The area for what is wanted. */
-export function areaOf(wanted: Wanted, options: RulesOptions): Area {
+export function areaOf(wanted: Wanted, options: IpvsAreaOptions): Area {
   switch (wanted.kind) {
     case 'xtables':
       return rulesArea(wanted, options);
+    case 'ipvs':
+      return ipvsArea(wanted, options);
     case 'nftables':
       return tableArea(wanted, options.host);
-    default:
-      return { wanted, undoable: true, read: async () => ({ work: NO_WORK, former: wanted }) };
   }
 }
 
@@ -36,23 +37,28 @@ export function textsOf(parts: readonly Part[]): ReadonlyMap<Family, FamilyTexts
 /**
  * What a mode wants of a host.
  * @param variant of iptables, of no meaning in nftables mode
+ * @param excludeCIDRs of virtual servers that are others', of meaning in IPVS mode alone
  */
 export function wantedOf(
   mode: ProxyMode,
   texts: ReadonlyMap<Family, FamilyTexts>,
   variant: Variant,
+  excludeCIDRs: readonly string[] = [],
 ): readonly Wanted[] {
   return Array.from(texts, ([family, parts]): Wanted => {
     const { rules = '', setup = '', nft = '', ipvsadm = '', ipset = '', addresses = '' } = parts;
     const xtables: WantedRules = { kind: 'xtables', family, variant, rules, setup, clean: false };
     if (mode === 'iptables') return xtables;
     if (mode === 'nftables') return { kind: 'nftables', family, script: nft };
-    return { kind: 'ipvs', family, ipvsadm, ipset, addresses, xtables };
+    return { kind: 'ipvs', family, ipvsadm, ipset, addresses, excludeCIDRs, xtables };
   });
 }
 
-/** What must not be left on a host of the other modes; without a mode, of any. */
-export function leftoversOf(mode: ProxyMode | undefined): readonly Wanted[] {
+/**
+ * What must not be left on a host of the other modes; without a mode, of any.
+ * @param excludeCIDRs as for `wantedOf`
+ */
+export function leftoversOf(mode: ProxyMode | undefined, excludeCIDRs: readonly string[] = []): readonly Wanted[] {
   const rules = (variant: Variant, family: Family): Wanted => ({
     kind: 'xtables',
     family,
@@ -66,6 +72,6 @@ export function leftoversOf(mode: ProxyMode | undefined): readonly Wanted[] {
     ...(mode === 'nftables' ? [] : [{ kind: 'nftables', family, script: '' } as const]),
     ...(mode === 'ipvs'
       ? []
-      : [{ kind: 'ipvs', family, ipvsadm: '', ipset: '', addresses: '', xtables: undefined } as const]),
+      : [{ kind: 'ipvs', family, ipvsadm: '', ipset: '', addresses: '', excludeCIDRs, xtables: undefined } as const]),
   ]);
 }

@@ -89,7 +89,10 @@ function isWanted(value: unknown): value is Wanted {
   if (kind !== 'xtables' && kind !== 'nftables' && kind !== 'ipvs') return false;
   if (!TEXTS[kind].every((name) => typeof value[name] === 'string')) return false;
   if (kind === 'xtables') return (variant === 'nft' || variant === 'legacy') && typeof clean === 'boolean';
-  return kind === 'nftables' || xtables === undefined || isWanted(xtables);
+  if (kind === 'nftables') return true;
+  const { excludeCIDRs } = value;
+  if (!Array.isArray(excludeCIDRs) || !excludeCIDRs.every((cidr) => typeof cidr === 'string')) return false;
+  return xtables === undefined || isWanted(xtables);
 }
 
 /** Takes the lock of the folder, so that two of us do not write at once; gives the function that frees it. */

@@ -98,3 +98,9 @@ export function commandText({ program, args }: Command): string {
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ');
 }
+
+/** `[6, 18]`; of a kernel that does not tell it, empty. */
+export function kernelVersion(host: Host): readonly number[] {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(host.read('/proc/sys/kernel/osrelease') ?? '') ?? [];
+  return major === undefined ? [] : [Number(major), Number(minor)];
+}

@@ -1,14 +1,14 @@
 /** kube-proxy's chains of one family: iptables mode, and the rules of IPVS mode. */
 import { JUMPS_TEXT as IPTABLES_JUMPS } from '../backends/iptables/setup.js';
 import { JUMPS_TEXT as IPVS_JUMPS } from '../backends/ipvs/setup.js';
-import { changeXtables, ownXtables } from '../backends/xtables/changes.js';
+import { changeXtables, type Ownership, ownXtables } from '../backends/xtables/changes.js';
+import { mergedRules } from '../backends/xtables/merge.js';
 import { printSetup, readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
 import { printXtables, readXtables, type XtablesText, xtablesTable } from '../backends/xtables/text.js';
-import { type Diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import type { Command, Host } from './host.js';
 import { changedParameters, parameterSteps } from './parameters.js';
-import { ApplyError, commandTrouble } from './trouble.js';
+import { commandTrouble, parsed } from './trouble.js';
 import { findIptables, type Iptables, isAtLeast, legacyTables, waitFlags } from './variant.js';
 import type { WantedRules } from './wanted.js';
 
@@ -27,10 +27,21 @@ export function rulesArea(wanted: WantedRules, options: RulesOptions): Area {
   return { wanted, undoable: true, read: () => readRules(wanted, options) };
 }
 
+/** What was read of chains. */
+export interface RulesReading extends Reading {
+  readonly former: WantedRules;
+  /** The first half of the work, with which rules that are to go stay in force. */
+  readonly additions: () => readonly Step[];
+}
+
 /** Reads the chains, and says what leads from there to what is wanted. */
-export async function readRules(wanted: WantedRules, { host, wait }: RulesOptions): Promise<Reading> {
+export async function readRules(wanted: WantedRules, { host, wait }: RulesOptions): Promise<RulesReading> {
   const { family, variant } = wanted;
-  const nothing: Reading = { work: NO_WORK, former: { ...wanted, rules: '', setup: '', clean: true } };
+  const nothing: RulesReading = {
+    work: NO_WORK,
+    former: { ...wanted, rules: '', setup: '', clean: true },
+    additions: () => [],
+  };
   const wantsNothing = wanted.rules === '' && wanted.setup === '';
   // Reading would make the tables.
   if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
@@ -44,22 +55,20 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   const current = await saved(host, tools, family);
   const rules = parsed(readXtables({ name: 'rules', text: forVersion(wanted.rules, tools) }), ({ text }) => text);
   const setup = parsed(readSetup({ name: 'setup', text: wanted.setup }), ({ steps }) => steps);
-  const { input, changes, referred } = changeXtables({ rules, setup }, current, {
+  const owned: Ownership = {
     jumps: KNOWN_JUMPS,
     canaries: wanted.clean,
     // kubelet makes it for IPv4 only.
     firewall: family === 'ipv6' || !hasKubelet(current),
-  });
+  };
+  const { input, changes, referred } = changeXtables({ rules, setup }, current, owned);
   const parameters = changedParameters(setup, host);
-  const steps: Step[] = [...parameterSteps(parameters)];
-  if (input !== '') {
-    const command: Command = {
-      program: tools.restore,
-      args: [...waitFlags(tools, wait), '--noflush', '--counters'],
-      input,
-    };
-    steps.push({ kind: 'command', command, purpose: `to write the ${family} rules` });
-  }
+  const stepsOf = (restored: string): readonly Step[] => {
+    if (restored === '') return parameterSteps(parameters);
+    const args = [...waitFlags(tools, wait), '--noflush', '--counters'];
+    const command: Command = { program: tools.restore, args, input: restored };
+    return [...parameterSteps(parameters), { kind: 'command', command, purpose: `to write the ${family} rules` }];
+  };
   const own = ownXtables(current, KNOWN_JUMPS);
   const formerSetup: readonly SetupStep[] = [
     ...own.setup,
@@ -69,7 +78,7 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   ];
   return {
     work: {
-      steps,
+      steps: stepsOf(input),
       changes: [
         ...parameters.map(({ path, former, value }) => ({
           what: `sysctl ${path}`,
@@ -82,6 +91,7 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
       notes: referred.map((chain) => `${chain} is empty now but stays, as rules of others lead into it.`),
     },
     former: { ...wanted, rules: printXtables(own.rules), setup: printSetup(formerSetup), clean: true },
+    additions: () => stepsOf(changeXtables({ rules: mergedRules(rules, current), setup }, current, owned).input),
   };
 }
 
@@ -91,15 +101,6 @@ async function saved(host: Host, tools: Iptables, family: string): Promise<Xtabl
   const finished = await host.run(command);
   if (finished.status !== 0) throw commandTrouble(command, finished, `to read the ${family} rules`);
   return parsed(readXtables({ name: `the output of ${tools.save}`, text: finished.stdout }), ({ text }) => text);
-}
-
-/** What a reader gave; its mistakes end the apply. */
-function parsed<Result extends { readonly diagnostics: readonly Diagnostic[] }, Value>(
-  result: Result,
-  pick: (result: Result) => Value,
-): Value {
-  if (hasErrors(result.diagnostics)) throw new ApplyError(result.diagnostics);
-  return pick(result);
 }
 
 /** Whether kubelet has its chains here, among which KUBE-FIREWALL is as well. */

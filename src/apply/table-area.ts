@@ -5,7 +5,7 @@ import type { NftTable } from '../backends/nftables/rule-set.js';
 import { WORDS } from '../backends/nftables/words.js';
 import type { SourceText } from '../kube/objects.js';
 import { type Area, NO_WORK, type Reading } from './area.js';
-import type { Command, Host } from './host.js';
+import { type Command, type Host, kernelVersion } from './host.js';
 import { ApplyError, commandTrouble, trouble } from './trouble.js';
 import { isAtLeast } from './variant.js';
 import type { WantedTable } from './wanted.js';
@@ -98,10 +98,4 @@ function onlyTable(source: SourceText, table: string): NftTable {
     throw trouble('unreadable-rules', message);
   }
   return only;
-}
-
-/** `[6, 18]`; of a kernel that does not tell it, empty. */
-function kernelVersion(host: Host): readonly number[] {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(host.read('/proc/sys/kernel/osrelease') ?? '') ?? [];
-  return major === undefined ? [] : [Number(major), Number(minor)];
 }

@@ -1,5 +1,5 @@
 /** What can go wrong with a host, in words. */
-import { type Diagnostic, type DiagnosticCode, diagnostic } from '../kube/diagnostics.js';
+import { type Diagnostic, type DiagnosticCode, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { type Command, commandText, type Finished } from './host.js';
 
 /** Ends an apply or cleanup; everything to say is in the diagnostics. */
@@ -68,4 +68,13 @@ function refusedLine(stderr: string, input: string | undefined): RefusedLine | u
   const number = Number(a ?? b ?? c ?? Number.NaN);
   const whole = input?.split('\n')[number - 1];
   return whole === undefined || whole === '' ? undefined : { number, whole, text: whole.slice(0, 200) };
+}
+
+/** What a reader gave; its mistakes end the apply. */
+export function parsed<Result extends { readonly diagnostics: readonly Diagnostic[] }, Value>(
+  result: Result,
+  pick: (result: Result) => Value,
+): Value {
+  if (hasErrors(result.diagnostics)) throw new ApplyError(result.diagnostics);
+  return pick(result);
 }

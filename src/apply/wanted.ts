@@ -33,6 +33,8 @@ export interface WantedIpvs {
   readonly ipvsadm: string;
   readonly ipset: string;
   readonly addresses: string;
+  /** Networks of virtual servers that are others', as CIDRs. */
+  readonly excludeCIDRs: readonly string[];
   /** The rules that name the sets; undefined where another mode's rules are in force already. */
   readonly xtables: WantedRules | undefined;
 }

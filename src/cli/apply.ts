@@ -1,9 +1,11 @@
 /** `kuberules apply` and `kuberules cleanup`: the rules of a node into the kernel of this host, and out of it. */
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AreaChange, apply } from '../apply/apply.js';
 import { areaOf, leftoversOf, textsOf, wantedOf } from '../apply/areas.js';
 import { reconcileUdp, type UdpFlow } from '../apply/conntrack.js';
+import type { Clock } from '../apply/draining.js';
 import { finishedTexts } from '../apply/finished.js';
 import { readState, saveState, takeLock } from '../apply/folder.js';
 import { armGuard, confirm, confirmed, forgetPending, noneIsPending, startGuard } from '../apply/guard.js';
@@ -62,6 +64,11 @@ interface Task {
   readonly plans: readonly NodePlan[];
   readonly diagnostics: readonly Diagnostic[];
 }
+
+const CLOCK: Clock = { now: Date.now, sleep };
+
+/** In seconds: how long a cleanup waits for connections through IPVS. */
+const DRAIN = 30;
 
 const NO_TASK: Task = { command: 'apply', wanted: [], plans: [], diagnostics: [] };
 
@@ -176,9 +183,10 @@ async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Task> {
   const said = placeDiagnostics([...diagnostics, ...compiled.diagnostics], sources);
   if (hasErrors(said)) return { ...NO_TASK, diagnostics: said };
   const { variant, notes } = await variantOf(mode, flags, host);
+  const excluded = config.ipvs.excludeCIDRs.map(({ text }) => text);
   return {
     command: 'apply',
-    wanted: [...wantedOf(mode, textsOf(compiled.parts), variant), ...leftoversOf(mode)],
+    wanted: [...wantedOf(mode, textsOf(compiled.parts), variant, excluded), ...leftoversOf(mode, excluded)],
     plans: plansOf(state, { node, mode }, config),
     diagnostics: [...said, ...notes.map((note) => diagnostic('host-note', note))],
   };
@@ -236,12 +244,12 @@ async function variantOf(mode: ProxyMode, { iptablesVariant }: HostFlags, host: 
 
 /** Brings the host to what is wanted. */
 async function write(
-  flags: HostFlags & { readonly confirmWithin?: number },
+  flags: HostFlags & { readonly confirmWithin?: number; readonly drain?: number },
   task: Task,
   host: Host,
   io: Io,
 ): Promise<End> {
-  const { dryRun, stateDir, wait, confirmWithin } = flags;
+  const { dryRun, stateDir, wait, confirmWithin, drain = DRAIN } = flags;
   const progress = (text: string): void => {
     if (io.interactive) io.err(`${text} ...\n`);
   };
@@ -251,7 +259,7 @@ async function write(
   let flows: readonly UdpFlow[] = [];
   const notes: string[] = [];
   try {
-    const create = (wanted: Wanted) => areaOf(wanted, { host, wait });
+    const create = (wanted: Wanted) => areaOf(wanted, { host, wait, drain, folder: stateDir, clock: CLOCK, progress });
     const result = await apply({
       host,
       areas: task.wanted.map(create),

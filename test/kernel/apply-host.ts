@@ -69,9 +69,18 @@ export function wantedParts(parts: readonly Part[], { mode, variant }: Applied):
   return wantedOf(mode, textsOf(parts), variant);
 }
 
+/** Connections are not waited for. */
+const UNDER_TEST = {
+  wait: 60,
+  drain: 0,
+  folder,
+  clock: { now: Date.now, sleep: async () => {} },
+  progress: () => {},
+};
+
 /** Applies as `kuberules apply` does; the former states go to `saved`. */
 export function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] = []): Promise<ApplyResult> {
-  const create = (each: Wanted) => areaOf(each, { host, wait: 60 });
+  const create = (each: Wanted) => areaOf(each, { ...UNDER_TEST, host });
   return apply({
     host,
     areas: wanted.map(create),

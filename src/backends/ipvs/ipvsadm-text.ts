@@ -266,7 +266,8 @@ function printVirtualServer(server: Omit<VirtualServer, 'servers'>): string {
   return `-A ${serviceKey(server.service)} ${settingsOf(server)}`;
 }
 
-function settingsOf(server: Omit<VirtualServer, 'servers'>): string {
+/** Everything about a virtual server but its address and real servers, as it is written: `-s rr -p 10800`. */
+export function settingsOf(server: Omit<VirtualServer, 'servers'>): string {
   const { scheduler, persistence, netmask, onePacket, schedulerFlags, other } = server;
   return [
     `-s ${scheduler}`,
@@ -282,7 +283,8 @@ function printRealServer(service: ServiceAddress, server: RealServer): string {
   return `-a ${serviceKey(service)} -r ${serverText(server)}`;
 }
 
-function serverText(server: RealServer): string {
+/** A real server as it is written: `10.244.1.7:8080 -m -w 1`. */
+export function serverText(server: RealServer): string {
   const { address, port, forwarding, weight, upperThreshold, lowerThreshold, other } = server;
   return [
     `${joinHostPort(address.text, address.family, port)} ${FORWARDING[forwarding]} -w ${weight}`,

@@ -67,7 +67,8 @@ export const SETS = {
 /** A set's name without `KUBE-`. */
 export type SetKey = keyof typeof SETS;
 
-const SET_KEYS = Object.keys(SETS) as readonly SetKey[];
+/** All of them, bytewise. */
+export const SET_KEYS = Object.keys(SETS) as readonly SetKey[];
 
 /** ipset takes no longer names; kube-proxy cuts two of the IPv6 ones. */
 const LONGEST_NAME = 31;

@@ -4,7 +4,7 @@ import { lowerServicePort } from '../../backends/ipvs/fragment.js';
 import { type IpSet, normalIpset, readIpset } from '../../backends/ipvs/ipset-text.js';
 import { type NormalVirtualServer, normalIpvs, type VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
 import { rulesText } from '../../backends/ipvs/rules.js';
-import { ipsetText, SETS, type SetKey, setContents, setName } from '../../backends/ipvs/sets.js';
+import { ipsetText, SET_KEYS, type SetKey, setContents, setName } from '../../backends/ipvs/sets.js';
 import type { ClusterState } from '../../kube/state.js';
 import type { Family } from '../../net/family.js';
 import { cidrContains, parseIp } from '../../net/ip.js';
@@ -59,8 +59,6 @@ function serverContainer(
   const items = servers.map((text) => ({ text, place: placeOf(text) }));
   return { kind: 'virtual server', name: `virtual server ${key}`, ordered: false, settings, items, place };
 }
-
-const SET_KEYS = Object.keys(SETS) as readonly SetKey[];
 
 /** The sets of a family that are kube-proxy's. */
 export function setContainers(sets: readonly IpSet[], family: Family, file: string | undefined): readonly Container[] {

@@ -1,0 +1,369 @@
+/** IPVS mode of one family: virtual servers, sets, addresses, and the rules between them. */
+import { type InterfaceAddress, normalAddresses, readAddresses } from '../backends/ipvs/addresses-text.js';
+import {
+  changeIpvs,
+  IPVS_DEVICE,
+  type IpvsChange,
+  type IpvsOptions,
+  type IpvsState,
+  ipvsSetNames,
+  type LeavingServer,
+} from '../backends/ipvs/changes.js';
+import { readConnections, readTimeouts } from '../backends/ipvs/connections-text.js';
+import { printIpset, readIpset } from '../backends/ipvs/ipset-text.js';
+import { type IpvsTable, printIpvsadm, readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
+import { parseCidr } from '../net/ip.js';
+import { type Area, NO_WORK, type Reading, type Step } from './area.js';
+import { type Begins, type Clock, readBegins, writeBegins } from './draining.js';
+import { type Command, type Host, kernelVersion } from './host.js';
+import { type RulesOptions, type RulesReading, readRules } from './rules-area.js';
+import { runStep } from './run-step.js';
+import { commandTrouble, parsed, trouble } from './trouble.js';
+import { isAtLeast } from './variant.js';
+import type { WantedIpvs, WantedRules } from './wanted.js';
+
+/** How IPVS is changed. */
+export interface IpvsAreaOptions extends RulesOptions {
+  /** In seconds: how long a real server that leaves may keep its connections; 0 for not at all. */
+  readonly drain: number;
+  /** Where it is kept since when they wait. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly progress: (text: string) => void;
+}
+
+/** What was read, with the real servers that wait. */
+interface IpvsReading extends Reading {
+  readonly draining: readonly LeavingServer[];
+}
+
+/** Whether a real server that is not wanted stays, by the number of its connections. */
+type Stays = (server: LeavingServer, connections: number) => boolean;
+
+/** IPVS of one family. Going back is of no use, as every step leaves Services as they were or as they are to be. */
+export function ipvsArea(wanted: WantedIpvs, options: IpvsAreaOptions): Area {
+  let isDraining = false;
+  const read = async (stays: Stays): Promise<IpvsReading> => {
+    const reading = await readIpvs(wanted, options, stays);
+    isDraining = reading.draining.length > 0;
+    return reading;
+  };
+  return {
+    wanted,
+    undoable: false,
+    // One that waits already does so until `finish`.
+    read: () => read((server, connections) => server.weight === 0 || (options.drain > 0 && connections > 0)),
+    finish: async () => {
+      if (isDraining) await finishDraining(wanted, options, read);
+    },
+  };
+}
+
+/** How often it is looked whether connections have ended, in milliseconds. */
+const POLL = 1000;
+
+/** Waits for the last connections, and takes out the real servers that have none any more or have waited long enough. */
+async function finishDraining(
+  wanted: WantedIpvs,
+  { host, drain, folder, clock, progress }: IpvsAreaOptions,
+  read: (stays: Stays) => Promise<IpvsReading>,
+): Promise<void> {
+  const known = readBegins(folder);
+  const begins = new Map<string, number>();
+  const stays: Stays = ({ key }, connections) => {
+    const now = clock.now();
+    const begin = Math.min(begins.get(key) ?? known.get(key) ?? now, now);
+    begins.set(key, begin);
+    return connections > 0 && now - begin < drain * 1000;
+  };
+  let said = 0;
+  for (let useless = 0; useless < 3; ) {
+    const { work, draining } = await read(stays);
+    keepBegins(folder, wanted, begins);
+    for (const step of work.steps) await runStep(step, host);
+    if (draining.length > 0) {
+      if (draining.length !== said) {
+        progress(`waiting up to ${drain} s for the connections of ${counted(draining.length, 'real server')}`);
+      }
+      said = draining.length;
+      await clock.sleep(POLL);
+    } else if (work.steps.length === 0) {
+      keepBegins(folder, wanted, new Map());
+      return;
+    } else useless++;
+  }
+  const message = `IPVS (${wanted.family}): real servers that left come back again and again.`;
+  throw trouble('not-as-written', message, 'Another program changes them: is a kube-proxy running here?');
+}
+
+/** The file has both families. */
+function keepBegins(folder: string, { family }: WantedIpvs, begins: Begins): void {
+  const known = readBegins(folder);
+  const isOther = (key: string): boolean => key.includes('[') !== (family === 'ipv6');
+  const all = new Map([...Array.from(known).filter(([key]) => isOther(key)), ...begins]);
+  if (JSON.stringify([...all]) !== JSON.stringify([...known])) writeBegins(folder, all);
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Stays): Promise<IpvsReading> {
+  const { host, drain } = options;
+  const { family } = wanted;
+  const should = wantedState(wanted);
+  const wantsIpvs = wanted.ipset !== '' || wanted.ipvsadm !== '' || wanted.addresses !== '';
+  if (wantsIpvs) await loadIpvs(host);
+  const rules = wanted.xtables === undefined ? undefined : await readRules(withReuse(wanted.xtables, host), options);
+  const current = await readHost(host, wantsIpvs, should.table.timeouts !== undefined);
+  const changeOf = (stay: IpvsOptions['stays']): IpvsChange =>
+    changeIpvs(should, current, {
+      family,
+      excludeCIDRs: wanted.excludeCIDRs.flatMap((cidr) => parseCidr(cidr) ?? []),
+      stays: stay,
+    });
+  let change = changeOf(() => true);
+  if (change.draining.length > 0) {
+    const connections = readConnections(await output(host, ipvsadm(['-L', '-n']), 'to count connections'));
+    change = changeOf((server) => stays(server, connections.get(server.key) ?? 0));
+  }
+  const leaving = change.draining.filter(({ weight }) => weight > 0).length;
+  const steps = stepsOf(change, { wantsIpvs, rules, current, should });
+  return {
+    draining: change.draining,
+    work:
+      steps.length === 0
+        ? NO_WORK
+        : {
+            steps,
+            changes: [...change.changes, ...(rules?.work.changes ?? [])],
+            notes: [
+              ...(rules?.work.notes ?? []),
+              ...(leaving === 0
+                ? []
+                : [
+                    `${counted(leaving, 'real server')} (${family}) with open connections get no new ones, and leave when those have ended or after ${drain} s.`,
+                  ]),
+            ],
+          },
+    former: {
+      ...wanted,
+      ipvsadm: printIpvsadm(withoutDrained(change.own.table)),
+      ipset: printIpset(change.own.sets),
+      addresses: normalAddresses(change.own.addresses)
+        .map((address) => `${address}\n`)
+        .join(''),
+      xtables: rules?.former,
+    },
+  };
+}
+
+/** What waits for its last connections is nothing to go back to. */
+function withoutDrained(table: IpvsTable): IpvsTable {
+  const services = table.services.map((virtual) => ({
+    ...virtual,
+    servers: virtual.servers.filter(({ weight }) => weight > 0),
+  }));
+  return { ...table, services };
+}
+
+function wantedState({ ipvsadm: servers, ipset, addresses }: WantedIpvs): IpvsState {
+  return {
+    table: parsed(readIpvsadm({ name: 'ipvsadm', text: servers }), ({ table }) => table),
+    sets: parsed(readIpset({ name: 'ipset', text: ipset }), ({ sets }) => sets),
+    addresses: parsed(readAddresses({ name: 'addresses', text: addresses }), ({ addresses: read }) => read),
+  };
+}
+
+/** With this, connections that use a port again go to the real server that they went to before; newer kernels do better. */
+function withReuse(rules: WantedRules, host: Host): WantedRules {
+  const version = kernelVersion(host);
+  const isOld = isAtLeast(version, [4, 1]) && !isAtLeast(version, [5, 9]);
+  return isOld ? { ...rules, setup: `${rules.setup}net/ipv4/vs/conn_reuse_mode=0\n` } : rules;
+}
+
+function isIpvsLoaded(host: Host): boolean {
+  return host.read('/proc/net/ip_vs') !== undefined;
+}
+
+/** Its parameter is there as soon as it is. */
+function isIpsetLoaded(host: Host): boolean {
+  return host.read('/sys/module/ip_set/parameters/max_sets') !== undefined;
+}
+
+/** Loads IPVS where it is wanted and missing; nothing else changes by that. */
+async function loadIpvs(host: Host): Promise<void> {
+  if (isIpvsLoaded(host)) return;
+  const { stderr, status } = await host.run({ program: 'modprobe', args: ['ip_vs'] });
+  if (isIpvsLoaded(host)) return;
+  const why = status === undefined ? 'and there is no modprobe to load it' : `and cannot be loaded (${stderr.trim()})`;
+  throw trouble(
+    'missing-feature',
+    `the kernel has no IPVS: module ip_vs is not loaded, ${why}.`,
+    'Run `modprobe ip_vs` on the host itself, or take another mode.',
+  );
+}
+
+/** What a host has. */
+interface HostState extends IpvsState {
+  readonly hasDevice: boolean;
+  /** Text of /proc/modules. */
+  readonly modules: string;
+}
+
+const NOTHING: HostState = {
+  table: { timeouts: undefined, services: [] },
+  sets: [],
+  addresses: [],
+  hasDevice: false,
+  modules: '',
+};
+
+/** Reads it. Where nothing is wanted no module is loaded by asking. */
+async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean): Promise<HostState> {
+  const hasIpvs = wantsIpvs || isIpvsLoaded(host);
+  const hasSets = wantsIpvs || isIpsetLoaded(host);
+  const link = await host.run({ program: 'ip', args: ['-o', 'link', 'show', 'dev', IPVS_DEVICE] });
+  const hasDevice = link.status === 0;
+  if (!wantsIpvs && !hasDevice && !hasIpvs && !hasSets) return NOTHING;
+  // The addresses of all interfaces: a virtual server of a node port has one of them.
+  const addresses = await output(host, { program: 'ip', args: ['-o', 'addr', 'show'] }, 'to read addresses');
+  const sets = hasSets ? await output(host, ipset(['save']), 'to read sets', 'The kernel has no sets') : '';
+  const servers = hasIpvs ? await output(host, ipvsadm(['-S', '-n']), 'to read virtual servers') : '';
+  const table = parsed(readIpvsadm({ name: 'the output of ipvsadm', text: servers }), (read) => read.table);
+  const timeouts = wantsTimeouts
+    ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), 'to read timeouts'))
+    : undefined;
+  return {
+    table: { ...table, timeouts },
+    sets: parsed(readIpset({ name: 'the output of ipset', text: onlyOwnSets(sets) }), (read) => read.sets),
+    addresses: parsed(
+      readAddresses({ name: 'the output of ip', text: onlyAddresses(addresses) }),
+      (read): readonly InterfaceAddress[] => read.addresses,
+    ),
+    hasDevice,
+    modules: host.read('/proc/modules') ?? '',
+  };
+}
+
+/** Sets of others may be large, and hold what nobody here knows. Lines keep their numbers. */
+function onlyOwnSets(text: string): string {
+  const own = ipvsSetNames();
+  return text
+    .split('\n')
+    .map((line) => (own.has(line.split(' ', 2)[1] ?? '') ? line : ''))
+    .join('\n');
+}
+
+function onlyAddresses(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => (/ inet6? /.test(line) ? line : ''))
+    .join('\n');
+}
+
+function ipvsadm(args: readonly string[]): Command {
+  return { program: 'ipvsadm', args };
+}
+
+function ipset(args: readonly string[]): Command {
+  return { program: 'ipset', args };
+}
+
+async function output(host: Host, command: Command, purpose: string, lacking?: string): Promise<string> {
+  const finished = await host.run(command);
+  if (finished.status === 0) return finished.stdout;
+  const failed = commandTrouble(command, finished, purpose);
+  if (lacking === undefined || finished.status === undefined) throw failed;
+  throw trouble('missing-feature', `${lacking}: ${failed.message}`);
+}
+
+/** What the steps depend on, beside what changes. */
+interface Circumstances {
+  readonly wantsIpvs: boolean;
+  readonly rules: RulesReading | undefined;
+  readonly current: HostState;
+  readonly should: IpvsState;
+}
+
+/** All steps in their order; see `IpvsInputs`. */
+function stepsOf({ inputs, deviceIsEmpty }: IpvsChange, circumstances: Circumstances): readonly Step[] {
+  const { wantsIpvs, current } = circumstances;
+  const sets = (input: string, purpose: string): readonly Step[] =>
+    input === '' ? [] : [{ kind: 'command', command: { ...ipset(['restore', '-exist']), input }, purpose }];
+  const servers = (input: string, purpose: string): readonly Step[] =>
+    input === '' ? [] : [{ kind: 'command', command: { ...ipvsadm(['-R']), input }, strict: true, purpose }];
+  const addresses = (input: string, purpose: string): readonly Step[] =>
+    input === '' ? [] : [{ kind: 'command', command: { program: 'ip', args: ['-batch', '-'], input }, purpose }];
+  const device = (args: readonly string[], purpose: string, lacking?: string): Step => ({
+    kind: 'command',
+    command: { program: 'ip', args: ['link', ...args] },
+    purpose,
+    ...(lacking === undefined ? {} : { lacking }),
+  });
+  const isChanged = Object.values(inputs).some((input) => input !== '');
+  const rules = rulesSteps(isChanged, circumstances);
+  return [
+    // It is never set up: its addresses are local as it is.
+    ...(wantsIpvs && !current.hasDevice
+      ? [device(['add', IPVS_DEVICE, 'type', 'dummy'], 'to make kube-ipvs0', 'The kernel has no dummy devices')]
+      : []),
+    ...schedulerSteps(inputs.arrive, circumstances),
+    ...rules.first,
+    ...sets(inputs.prepare, 'to make sets and add to them'),
+    ...rules.early,
+    ...sets(inputs.restrict, 'to restrict Services to their source ranges'),
+    ...servers(inputs.arrive, 'to add virtual and real servers'),
+    ...addresses(inputs.bind, 'to add addresses of Services'),
+    ...rules.late,
+    ...servers(inputs.leave, 'to let real servers leave'),
+    ...sets(inputs.spare, "to keep clients' addresses"),
+    ...addresses(inputs.unbind, 'to remove addresses of Services'),
+    ...sets(inputs.close, 'to remove ports of Services from sets'),
+    ...servers(inputs.remove, 'to remove virtual servers'),
+    ...sets(inputs.clear, 'to remove what sets have too much'),
+    ...(!wantsIpvs && current.hasDevice && deviceIsEmpty
+      ? [device(['delete', IPVS_DEVICE], 'to remove kube-ipvs0')]
+      : []),
+  ];
+}
+
+const NO_STEPS: readonly Step[] = [];
+
+/**
+ * The rules at their place. Usually they come before what needs them, but with those that are to go still among them,
+ * which are written without them as soon as the rest is as wanted. Where iptables mode is in force its rules have the
+ * traffic until they are replaced, so IPVS is made ready first; and where IPVS goes, its rules go before their sets.
+ */
+function rulesSteps(
+  isChanged: boolean,
+  { wantsIpvs, rules }: Circumstances,
+): { readonly first: readonly Step[]; readonly early: readonly Step[]; readonly late: readonly Step[] } {
+  const none = { first: NO_STEPS, early: NO_STEPS, late: NO_STEPS };
+  if (rules === undefined) return none;
+  const all = rules.work.steps;
+  if (!wantsIpvs) return { ...none, first: all };
+  const has = (chain: string): boolean => rules.former.rules.includes(`\n:${chain} `);
+  if (has('KUBE-SERVICES') && !has('KUBE-IPVS-FILTER')) return { ...none, late: all };
+  return { ...none, early: isChanged ? rules.additions() : all };
+}
+
+/** An address for documentation, by which kube-proxy tries a scheduler, too. */
+const PROBE = '198.51.100.0:20000';
+
+/** Tries schedulers that nobody uses yet before anything depends on them; the kernel loads their modules by that. */
+function schedulerSteps(arrive: string, { current, should }: Circumstances): readonly Step[] {
+  if (!/^-[AE] /m.test(arrive)) return [];
+  const used = new Set(current.table.services.map(({ scheduler }) => scheduler));
+  const needed = new Set(should.table.services.map(({ scheduler }) => scheduler));
+  return [...needed]
+    .filter((scheduler) => !used.has(scheduler) && !new RegExp(`^ip_vs_${scheduler} `, 'm').test(current.modules))
+    .flatMap((scheduler): readonly Step[] => {
+      const purpose = `to try scheduler ${scheduler}`;
+      const lacking = `The kernel has no scheduler ${scheduler} of IPVS (module ip_vs_${scheduler})`;
+      return [
+        { kind: 'command', command: ipvsadm(['-A', '-t', PROBE, '-s', scheduler]), purpose, lacking },
+        { kind: 'command', command: ipvsadm(['-D', '-t', PROBE]), purpose },
+      ];
+    });
+}
