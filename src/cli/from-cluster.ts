@@ -106,8 +106,9 @@ async function connect({ kubeconfig, context }: ClusterSource, timeout: number):
   try {
     await config.applyToHTTPSOptions(options);
   } catch (error) {
-    const why = oneLine(reason(error));
-    throw new Refusal('no-kubeconfig', `the credentials of the context ${show(current)} cannot be had: ${why}`);
+    const file = error instanceof Error && 'path' in error ? `${error.path}: ` : '';
+    const why = `${file}${oneLine(reason(error))}`;
+    throw new Refusal('no-kubeconfig', `the credentials of the context ${show(current)} cannot be had: ${why}.`);
   }
   return { server: cluster.server, options, timeout };
 }
@@ -135,7 +136,7 @@ function mergeKubeconfigs(files: readonly string[]): KubeConfig {
     try {
       config.loadFromFile(file);
     } catch (error) {
-      throw new Refusal('no-kubeconfig', `the kubeconfig ${file} cannot be read: ${oneLine(reason(error))}`);
+      throw new Refusal('no-kubeconfig', `the kubeconfig ${file} cannot be read: ${oneLine(reason(error))}.`);
     }
     return config;
   });
@@ -205,7 +206,7 @@ function refused(
     const hint = `Allow the verb list on ${name} in all namespaces, or choose another user with --context.`;
     return new Refusal('cluster-refused', `${server} does not allow to list ${name} (403)${said}.`, hint);
   }
-  const hint = status === 404 ? 'Is it an API server, of Kubernetes v1.21 or newer?' : undefined;
+  const hint = status === 404 || status === 400 ? 'Is it an API server, of Kubernetes v1.21 or newer?' : undefined;
   return new Refusal('cluster-refused', `${server} does not list ${name} (${status})${said}.`, hint);
 }
 
@@ -257,7 +258,9 @@ const CONNECTION: Readonly<Record<string, readonly [why: string, hint: string]>>
 
 function unreachable(server: string, error: unknown): Refusal {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const [why, hint] = CONNECTION[code] ?? [oneLine(reason(error)), undefined];
+  const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/.test(code);
+  const trust = isTrust ? 'Does the certificate-authority of the kubeconfig belong to this server?' : undefined;
+  const [why, hint] = CONNECTION[code] ?? [oneLine(reason(error)), trust];
   return new Refusal('cluster-unreachable', `${server} cannot be reached: ${why}.`, hint);
 }
 

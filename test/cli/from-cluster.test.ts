@@ -245,6 +245,11 @@ describe('says in one line', () => {
 
   it.each([
     ['is not there', undefined, 'no such file'],
+    [
+      'names a certificate that is not there',
+      kubeconfig('https://a').replace('"server"', '"certificate-authority":"/no/ca.crt","server"'),
+      'cannot be had: /no/ca.crt: there is no such file or folder.',
+    ],
     ['is no YAML', '{', 'cannot be read'],
     ['is empty', '', 'cannot be read'],
     ['has no current context', kubeconfig('http://a', 'x', ''), 'no current context'],

@@ -22,15 +22,15 @@ const NODES: readonly RawObject[] = ['node-0', 'node-1', 'node-2'].map((name, i)
 
 /**
  * Steps that each differ from the one before in one Service with its slices, which is added, changed or removed; about
- * one in twenty in the configuration instead. There are up to eight Services at a time.
+ * one in twenty in the configuration instead.
  * @param seed the same seed gives the same steps
  */
 export function* randomChanges(seed: number, count: number): Generator<RandomStep> {
   const choice = fc.record({ cluster: randomCluster, which: fc.nat(), what: fc.integer({ min: 0, max: 19 }) });
   const services = new Map<number, readonly RawObject[]>();
   let config = DEFAULT_CONFIG;
-  for (const { cluster, which, what } of fc.sample(choice, { seed, numRuns: count })) {
-    const offered = [...new Set(cluster.objects.flatMap((object) => serviceOf(object) ?? []))];
+  for (const { cluster, which, what } of fc.sample(fc.noBias(choice), { seed, numRuns: count })) {
+    const offered = cluster.objects.flatMap((object) => (isProxied(object) ? (serviceOf(object) ?? []) : []));
     const index = offered[which % Math.max(offered.length, 1)];
     const objects = cluster.objects.filter((object) => serviceOf(object) === index);
     const present = [...services.keys()];
@@ -40,6 +40,13 @@ export function* randomChanges(seed: number, count: number): Generator<RandomSte
     else services.set(index, what < 10 ? mixed(services.get(index), objects) : objects);
     yield { objects: [...NODES, ...[...services.values()].flat()], config };
   }
+}
+
+/** Whether an object is a Service with addresses of its own; others are no change to a node. */
+function isProxied({ kind, spec }: RawObject): boolean {
+  if (kind !== 'Service') return false;
+  const { clusterIP = 'None' } = spec as { readonly clusterIP?: string };
+  return clusterIP !== 'None';
 }
 
 /** The number of the Service that an object belongs to; undefined for nodes and ranges. */
