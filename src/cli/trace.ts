@@ -48,7 +48,7 @@ export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
   if (flags.output === 'json') await io.out(traceJson(shown, found));
   else {
     printDiagnostics(found, io);
-    if (shown !== undefined) await io.out(traceText(shown, io.color));
+    if (shown !== undefined) await io.out(traceText(shown, io.terminal));
   }
   return shown === undefined ? TROUBLE : DONE;
 }

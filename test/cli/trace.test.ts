@@ -1,5 +1,6 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { folderWith, kuberules } from '../support/cli.js';
+import { folderWith, kuberules, onTerminal } from '../support/cli.js';
 import { schemaProblems } from '../support/json-schema.js';
 
 const CLUSTER = ['-f', 'test/kernel/cluster.yaml', '--node', 'node-a', '--cluster-cidr', '10.244.0.0/16'];
@@ -300,4 +301,32 @@ it('the report for people', async () => {
     1  delivered: to 10.244.1.11:8080, source masqueraded as an address of the node by ip kube-proxy masquerading
     "
   `);
+});
+
+describe('what a terminal shows', () => {
+  const traces = [
+    ['trace', '-f', 'examples/shop', '--mode', 'nftables', '--from', '10.244.1.7', '--to', 'shop/web'],
+    ['trace', '-f', 'test/inspect/routes.yaml', '--to', 'http://both.example/', '--ingress-class', 'nginx'],
+    ['trace', '-f', 'test/inspect/routes.yaml', '--from', 'shop/client', '--to', 'redis.default:client'],
+  ];
+
+  it.each(traces)('%s %s %s %s %s %s: no line is longer than 80 columns, nothing is lost', async (...args) => {
+    const narrow = await onTerminal({ width: 80, color: false }, ...args);
+    expect(narrow.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    const file = await onTerminal(undefined, ...args);
+    expect(narrow.replace(/\s+/g, ' ')).toBe(file.replace(/\s+/g, ' '));
+    expect(narrow).not.toBe(file);
+  });
+
+  it.each(traces)(
+    '%s %s %s %s %s %s: colours are for a terminal that takes them, never for a file',
+    async (...args) => {
+      const painted = await onTerminal({ width: 80, color: true }, ...args);
+      const plain = await onTerminal({ width: 80, color: false }, ...args);
+      expect(painted).not.toBe(plain);
+      expect(stripVTControlCharacters(painted)).toBe(plain);
+      const file = await onTerminal(undefined, ...args);
+      expect(stripVTControlCharacters(file)).toBe(file);
+    },
+  );
 });
