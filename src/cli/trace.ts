@@ -69,7 +69,7 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
   if (hasErrors(cluster.diagnostics)) return fail(cluster.diagnostics, sources);
   const { node, diagnostics: chosen } = chooseNode(state, flags.node, config);
   // Compiling says it once more, and of dumps alone it says nothing.
-  const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : [])];
+  const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : []), ...ignoredMode(flags)];
   if (node === undefined) return fail(said, sources);
 
   const namespace = flags.namespace ?? 'default';
@@ -92,6 +92,12 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
   });
   const rules = dump.length === 0 ? `${mode} rules${node.name === '' ? '' : ` of ${node.name}`}` : dump.join(', ');
   return { ...asked, diagnostics: [...said, ...asked.diagnostics], around, rules, sources };
+}
+
+/** Dumps are what they are. */
+function ignoredMode({ mode, dump }: TraceFlags): readonly Diagnostic[] {
+  if (mode === undefined || dump === undefined) return [];
+  return [diagnostic('ignored-flags', '--mode plays no part: the dumps tell which rules the node has.')];
 }
 
 const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet: undefined, diagnostics: [] };

@@ -123,7 +123,7 @@ function answerOf(
 
 function unknownRule({ rule, reason }: UnknownRule): Diagnostic {
   const line = rule.line === undefined ? '' : ` (line ${rule.line})`;
-  const message = `the packet meets a rule that cannot be judged: ${rule.table} ${rule.chain}${line}: ${show(rule.text)}: ${reason}.`;
+  const message = `the packet meets a rule that cannot be judged: ${rule.table} ${rule.chain}${line}: \`${rule.text}\`: ${reason}.`;
   const hint = reason.includes('interface') ? 'Name the interface with --in-interface.' : undefined;
   return diagnostic('unknown-rule', message, { hint });
 }

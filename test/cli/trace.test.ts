@@ -5,6 +5,13 @@ import { schemaProblems } from '../support/json-schema.js';
 
 const CLUSTER = ['-f', 'test/kernel/cluster.yaml', '--node', 'node-a', '--cluster-cidr', '10.244.0.0/16'];
 
+/** Dumps of mode ipvs whose file is not named like the program. */
+const IPVS_FILES: Readonly<Record<string, string>> = {
+  'iptables-save': 'ipvs.iptables-save',
+  'ip6tables-save': 'ipvs.ip6tables-save',
+  addresses: 'ipvs.addresses',
+};
+
 interface Answer {
   readonly route?: {
     readonly ends: readonly string[];
@@ -123,6 +130,33 @@ describe('what cannot be answered', () => {
     // Behind a match that does not hold it plays no part.
     const other = await ask('--dump', dump, '--from', '10.0.0.1', '--to', '10.96.0.2:80');
     expect(fatesOf(other)).toEqual(['1 untouched 10.96.0.2 kept']);
+  });
+
+  it('so is a match of iptables, with the whole rule', async () => {
+    const rule =
+      '-A FORWARD -d 10.0.0.2/32 -m comment --comment "a long comment of somebody else" -m geoip --src-cc DE';
+    const folder = folderWith({ 'save.txt': `*filter\n:FORWARD ACCEPT [0:0]\n${rule} -j DROP\nCOMMIT\n` });
+    const { diagnostics } = await ask('--dump', `${folder}/save.txt`, '--from', '10.0.0.1', '--to', '10.0.0.2:80');
+    expect(diagnostics[0]?.message).toContain(`\`${rule} -j DROP\`: -m geoip --src-cc DE is not known.`);
+  });
+
+  it.each([
+    [['iptables-save', 'ipset-save', 'addresses'], 'ipvsadm -S -n'],
+    [['iptables-save', 'ipset-save', 'ipvsadm-Sn'], 'ip -o addr show dev kube-ipvs0'],
+    [['ipvsadm-Sn'], 'iptables-save, ip -o addr show dev kube-ipvs0'],
+    [['ip6tables-save', 'ipvsadm-Sn', 'addresses'], 'iptables-save'],
+    [['iptables-save', 'ipset-save', 'addresses', 'ipvsadm-Sn'], undefined],
+  ])('dumps of a node in mode ipvs: %j, missing %s', async (names, missing) => {
+    const files = names.map((name) => `test/dumps/ipvs/load-balancer-source-ranges/${IPVS_FILES[name] ?? name}.txt`);
+    const { diagnostics } = await ask('--dump', ...files, '--from', '10.244.1.7', '--to', '10.96.0.20:80');
+    const warnings = diagnostics.filter(({ code }) => code === 'incomplete-dumps').map(({ message }) => message);
+    expect(warnings).toEqual(missing === undefined ? [] : [expect.stringContaining(`no dump of ${missing}, `)]);
+  });
+
+  it('--mode has no say where there are dumps, and that is said', async () => {
+    const dump = ['--dump', 'test/dumps/host/session-affinity/iptables-save.nft.txt'];
+    const { diagnostics } = await ask('--mode', 'ipvs', ...dump, '--from', '10.244.1.7', '--to', '10.96.0.20:80');
+    expect(diagnostics.map(({ code }) => code)).toEqual(['ignored-flags']);
   });
 
   it('an interface that is not known has to be named', async () => {

@@ -13,6 +13,7 @@ import {
   type World,
 } from '../packet/packet.js';
 import { chainOwner } from './owner.js';
+import { printMatch } from './print-rule.js';
 import type { AddressTypes, Match, PortRange, RuleSpec, Target } from './rule.js';
 import type { SetupStep } from './setup-text.js';
 import { ruleOf, type XtablesRule, type XtablesText, xtablesChains } from './text.js';
@@ -192,7 +193,7 @@ function judge(at: Case, { matches, target }: RuleSpec, state: PacketState): rea
     else probability = times(probability, chanceOf(at, match, state));
     if (isZero(probability)) return [];
   }
-  if (open.length > 0) throw unknown(at, 'a match of this rule is not known');
+  if (open.length > 0) throw unknown(at, `${open.map(printMatch).join(' ')} is not known`);
   const share = probability.denominator === 1n ? '' : ` (${probability.numerator} in ${probability.denominator})`;
   const remembers = matches.some((match) => match.kind === 'recent' && match.action === 'set');
   const remembered = remembers ? 'remember the client, ' : '';
