@@ -12,7 +12,7 @@ import type { Family } from '../net/family.js';
 import { chooseNode } from '../plan/choose-node.js';
 import { type ClusterFlags, type ClusterInput, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
-import { readInputFile } from './input.js';
+import { readDumpFile } from './input.js';
 import type { Io } from './io.js';
 import { printDiagnostics } from './report.js';
 import { traceJson, traceText } from './trace-report.js';
@@ -114,7 +114,7 @@ function givesObjects({ filename, fromCluster }: ClusterFlags): boolean {
 }
 
 function dumped(files: readonly string[], family: Family): KernelRules {
-  const read = files.map((file) => readInputFile(file));
+  const read = files.map((file) => readDumpFile(file));
   const unread = read.flatMap((each) => ('text' in each ? [] : [each]));
   if (unread.length > 0) return { ...NO_RULES, diagnostics: unread };
   return rulesOfDumps(
