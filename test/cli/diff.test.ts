@@ -48,6 +48,12 @@ describe('arguments', () => {
     expect(await diff('examples/shop', '--config', b)).toEqual([0, 'Node worker-1, mode nftables.']);
   });
 
+  it('a side without objects is named', async () => {
+    const { code, err } = await kuberules('diff', 'examples/shop', '/dev/null');
+    expect(code).toBe(2);
+    expect(err).toContain('/dev/null: error: the input holds no object.');
+  });
+
   it('a side without Nodes is seen from those of the other', async () => {
     const { code, out } = await kuberules('diff', 'examples/shop', 'examples/shop/services.yaml', '--node', 'worker-2');
     expect([code, out.split('\n')[1]]).toEqual([1, 'Node worker-2, mode iptables.']);
