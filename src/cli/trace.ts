@@ -28,6 +28,7 @@ export interface TraceFlags extends ClusterFlags {
   readonly after?: string;
   readonly established: boolean;
   readonly inInterface?: string;
+  readonly outInterface?: string;
   readonly localAddress?: readonly string[];
   readonly output: 'text' | 'json';
 }
@@ -88,6 +89,7 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
     after: flags.after,
     established: flags.established,
     inInterface: flags.inInterface,
+    outInterface: flags.outInterface,
     localAddresses: flags.localAddress ?? [],
   });
   const rules = dump.length === 0 ? `${mode} rules${node.name === '' ? '' : ` of ${node.name}`}` : dump.join(', ');

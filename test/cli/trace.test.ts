@@ -171,6 +171,21 @@ describe('what cannot be answered', () => {
   });
 
   it.each([
+    ['iptables', '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD ! -i lo -o docker+ -j DROP\nCOMMIT\n'],
+    [
+      'nft',
+      'table ip kube-proxy {\n\tchain filter-forward {\n\t\ttype filter hook forward priority -101; policy accept;\n\t\toifname "docker*" drop\n\t}\n}\n',
+    ],
+  ])('so has one by which the packet leaves: %s', async (_program, text) => {
+    const folder = folderWith({ dump: text });
+    const args = ['--dump', `${folder}/dump`, '--from', '10.0.0.1', '--to', '10.0.0.2:80'];
+    const { diagnostics } = await ask(...args);
+    expect(diagnostics[0]?.hint).toBe('Name the interface with --out-interface.');
+    expect(fatesOf(await ask(...args, '--out-interface', 'docker0'))).toEqual(['1 dropped']);
+    expect(fatesOf(await ask(...args, '--out-interface', 'eth0'))).toEqual(['1 untouched 10.0.0.2 kept']);
+  });
+
+  it.each([
     [['--from', 'nobody', '--to', '10.96.0.1:80'], '--from'],
     [['--from', '10.0.0.1', '--to', '10.96.0.1'], '--to'],
     [['--from', '10.0.0.1', '--to', 'flow/nothing'], '--to'],

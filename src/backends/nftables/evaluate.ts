@@ -7,6 +7,7 @@ import {
   cameBy,
   type Hook,
   type HookFunction,
+  leavesBy,
   type PacketState,
   type RuleReference,
   UnknownRule,
@@ -201,12 +202,13 @@ function isOtherThanLocal(at: Case, right: NftExpression): boolean {
 }
 
 function byInterface(at: Case, key: string, right: NftExpression, state: PacketState): boolean {
-  if (key === 'oifname') throw unknown(at, 'it depends on the interface by which the packet leaves');
   const items = right.kind === 'set' ? right.items : [right];
   return items.some((item) => {
     if (item.kind !== 'value') throw unknown(at, 'this is not known');
     const prefix = item.text.endsWith('*');
-    return cameBy(state.incoming, prefix ? item.text.slice(0, -1) : item.text, prefix, true, at.reference);
+    const name = prefix ? item.text.slice(0, -1) : item.text;
+    if (key === 'oifname') return leavesBy(at.world, name, prefix, at.reference);
+    return cameBy(state.incoming, name, prefix, true, at.reference);
   });
 }
 

@@ -6,6 +6,7 @@ import {
   cameBy,
   type Hook,
   type HookFunction,
+  leavesBy,
   type PacketState,
   type RuleReference,
   UnknownBridge,
@@ -283,7 +284,7 @@ function holds(at: Case, match: Exclude<Match, { kind: 'unknown' | 'random' }>, 
       return cameBy(state.incoming, match.name, match.prefix, ofKubeProxy, by) !== match.not;
     }
     case 'out-interface':
-      throw unknown(at, 'it depends on the interface by which the packet leaves');
+      return leavesBy(at.world, match.name, match.prefix, refer(at.table, at.rule)) !== match.not;
     case 'protocol':
       return (match.protocol === 'all' || match.protocol === protocolOf(state)) !== match.not;
     case 'ports':
