@@ -4,6 +4,7 @@ import {
   changeIpvs,
   IPVS_DEVICE,
   type IpvsChange,
+  type IpvsInputs,
   type IpvsOptions,
   type IpvsState,
   ipvsSetNames,
@@ -319,8 +320,9 @@ function stepsOf({ inputs, deviceIsFree }: IpvsChange, circumstances: Circumstan
           },
         ]
       : []),
-    ...schedulerSteps(inputs.arrive, circumstances),
+    ...schedulerSteps(inputs, circumstances),
     ...rules.first,
+    ...servers(inputs.open, 'to refuse what has no real server yet'),
     ...sets(inputs.prepare, 'to make sets and add to them'),
     ...rules.early,
     ...sets(inputs.restrict, 'to restrict Services to their source ranges'),
@@ -328,7 +330,7 @@ function stepsOf({ inputs, deviceIsFree }: IpvsChange, circumstances: Circumstan
     ...addresses(inputs.bind, 'to add addresses of Services'),
     ...rules.late,
     ...servers(inputs.leave, 'to let real servers leave'),
-    ...sets(inputs.spare, "to keep clients' addresses"),
+    ...sets(inputs.release, 'to let in clients, with their addresses'),
     ...addresses(inputs.unbind, 'to remove addresses of Services'),
     ...sets(inputs.close, 'to remove ports of Services from sets'),
     ...servers(inputs.remove, 'to remove virtual servers'),
@@ -366,8 +368,8 @@ function rulesSteps(
 }
 
 /** Tries schedulers that nobody uses yet before anything depends on them; the kernel loads their modules by that. */
-function schedulerSteps(arrive: string, { current, should }: Circumstances): readonly Step[] {
-  if (!/^-[AE] /m.test(arrive)) return [];
+function schedulerSteps({ open, arrive }: IpvsInputs, { current, should }: Circumstances): readonly Step[] {
+  if (!/^-[AE] /m.test(open + arrive)) return [];
   const used = new Set(current.table.services.map(({ scheduler }) => scheduler));
   const needed = new Set(should.table.services.map(({ scheduler }) => scheduler));
   return [...needed]

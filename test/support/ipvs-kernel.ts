@@ -31,6 +31,8 @@ export interface IpvsKernel extends Host {
   after: (line: string) => void;
   /** Modules that are not there: `ip_vs`, `ip_set`, `dummy`, `ip_vs_mh`. */
   readonly missing: Set<string>;
+  /** What a program prints, without its being noted anywhere. */
+  look(command: Command): string;
   state(): KernelState;
 }
 
@@ -336,6 +338,7 @@ export function createIpvsKernel(
       kernel.done.push(`write ${path}`);
       files.set(path, `${text}\n`);
     },
+    look: (command) => run(command).stdout,
     state: () => ({
       servers: Object.fromEntries(
         [...servers]

@@ -58,21 +58,28 @@ export interface LeavingServer {
  */
 export interface IpvsInputs {
   /**
-   * Of ipset: sets are made, entries added. Without delay go only entries that stand in the way of what comes next: of a
-   * Service that is not restricted any more, and those that spare a Service masquerading which is to get endpoints on
-   * other nodes.
+   * Of ipvsadm: virtual servers, still without real ones, whose address is here already. From now on IPVS refuses what the
+   * node itself would answer as soon as the sets say that this port is a Service.
+   */
+  readonly open: string;
+  /**
+   * Of ipset: sets are made, entries added. Without delay go only those that spare a Service masquerading, as it may be
+   * going to get endpoints on other nodes.
    */
   readonly prepare: string;
   /** Of ipset, once the rules are in force: what restricts a Service to source ranges. */
   readonly restrict: string;
-  /** Of ipvsadm: timeouts, virtual servers, real servers with their weights. */
+  /** Of ipvsadm: timeouts, all other virtual servers, real servers with their weights. */
   readonly arrive: string;
   /** Of ip. */
   readonly bind: string;
   /** Of ipvsadm: real servers leave, or get no new connections. */
   readonly leave: string;
-  /** Of ipset: from now on all endpoints are on this node, and the client's address may be kept. */
-  readonly spare: string;
+  /**
+   * Of ipset: from now on all endpoints are those that are to be. The client's address may be kept if they are on this
+   * node, and clients may come that were kept out before.
+   */
+  readonly release: string;
   /** Of ip. */
   readonly unbind: string;
   /** Of ipset: of Services whose address stays; the rules then refuse what the node itself would answer otherwise. */
@@ -126,12 +133,16 @@ export function changeIpvs(wanted: IpvsState, current: IpvsState, options: IpvsO
   const sets = currentSets(current.sets, family);
   const local = addressesOf(current.addresses, family);
   const bound = local.filter(({ at }) => at?.interface === IPVS_DEVICE);
-  const owns = ownership(sets, { local, bound, services: current.table.services }, options);
-  const servers = changeServers(wanted.table, current.table, owns, options);
+  const known = new Set([
+    ...bound.map(({ address }) => address.text),
+    ...(sets.get(setName('IPVS-IPS', family))?.entries ?? []),
+  ]);
+  const owns = ownership(sets, { local, known, services: current.table.services }, options);
+  const servers = changeServers(wanted.table, current.table, { owns, known }, options);
   const entries = changeSets(wanted.sets, sets, current.sets, servers, options);
   const addresses = changeAddresses(wanted.addresses, bound, servers);
   const others = current.addresses.filter(
-    ({ address, at }) => at?.interface === IPVS_DEVICE && address.family !== family && !isLinkLocal(address.text),
+    (each) => each.at?.interface === IPVS_DEVICE && each.address.family !== family && !isKernels(each),
   );
   return {
     inputs: { ...entries.inputs, ...servers.inputs, ...addresses.inputs },
@@ -157,13 +168,14 @@ function hasSets(sets: readonly IpSet[], but: Family): boolean {
   return FAMILIES.some((family) => family !== but && currentSets(sets, family).size > 0);
 }
 
-/** Those of a family that kube-proxy would look at. */
+/** Those of a family that somebody gave. */
 function addressesOf(addresses: readonly InterfaceAddress[], family: Family): readonly InterfaceAddress[] {
-  return addresses.filter(({ address }) => address.family === family && !isLinkLocal(address.text));
+  return addresses.filter((each) => each.address.family === family && !isKernels(each));
 }
 
-function isLinkLocal(address: string): boolean {
-  return /^fe[89ab]/.test(address);
+/** The kernel gives a link-local address of its own to devices that were up, with a whole network. */
+function isKernels({ address, at }: InterfaceAddress): boolean {
+  return /^fe[89ab]/.test(address.text) && at?.prefixLength !== 128;
 }
 
 /** Tells whether a virtual server that nobody wants is kube-proxy's nevertheless. */
@@ -172,7 +184,8 @@ type Ownership = (virtual: VirtualServer) => boolean;
 /** What tells whose a virtual server is, beside sets. */
 interface Surroundings {
   readonly local: readonly InterfaceAddress[];
-  readonly bound: readonly InterfaceAddress[];
+  /** Addresses that are bound, or are to be. */
+  readonly known: ReadonlySet<string>;
   readonly services: readonly VirtualServer[];
 }
 
@@ -183,11 +196,10 @@ interface Surroundings {
  */
 function ownership(
   sets: ReadonlyMap<string, NormalIpSet>,
-  { local, bound, services }: Surroundings,
+  { local, known, services }: Surroundings,
   { family, excludeCIDRs }: IpvsOptions,
 ): Ownership {
   const entriesOf = (key: SetKey): readonly string[] => sets.get(setName(key, family))?.entries ?? [];
-  const addresses = new Set([...bound.map(({ address }) => address.text), ...entriesOf('IPVS-IPS')]);
   const portals = new Set(PORTALS.flatMap(entriesOf));
   const onNode = new Set(local.map(({ address }) => address.text));
   const onInterface = new Set(
@@ -207,7 +219,7 @@ function ownership(
     if (serviceKey(service) === `-t ${PROBE}` && servers.length === 0) return true;
     if (excludeCIDRs.some((cidr) => cidrContains(cidr, service.address))) return false;
     const { address, protocol, port } = service;
-    if (addresses.has(address.text) || portals.has(portalEntry(service))) return true;
+    if (known.has(address.text) || portals.has(portalEntry(service))) return true;
     if (protocol === 'SCTP') return nodePorts.SCTP.has(portalEntry(service));
     return nodePorts[protocol].has(String(port)) && onInterface.has(twinKey(virtual));
   };
@@ -228,7 +240,7 @@ function portalEntry({ address, protocol, port }: PortalAddress): string {
 
 /** What becomes of virtual servers. */
 interface ServerChange {
-  readonly inputs: Pick<IpvsInputs, 'arrive' | 'leave' | 'remove'>;
+  readonly inputs: Pick<IpvsInputs, 'open' | 'arrive' | 'leave' | 'remove'>;
   readonly changes: readonly Change[];
   readonly draining: readonly LeavingServer[];
   readonly own: readonly VirtualServer[];
@@ -238,7 +250,13 @@ interface ServerChange {
   readonly kept: readonly PortalAddress[];
 }
 
-function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, { stays }: IpvsOptions): ServerChange {
+function changeServers(
+  wanted: IpvsTable,
+  current: IpvsTable,
+  { owns, known }: { readonly owns: Ownership; readonly known: ReadonlySet<string> },
+  { stays }: IpvsOptions,
+): ServerChange {
+  const open: string[] = [];
   const arrive: string[] = [];
   const leave: string[] = [];
   const remove: string[] = [];
@@ -260,10 +278,9 @@ function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, {
     isWanted.add(key);
     const former = present.get(key);
     if (former === undefined) {
-      arrive.push(
-        `-A ${key} ${settingsOf(virtual)}`,
-        ...virtual.servers.map((each) => `-a ${key} -r ${serverText(each)}`),
-      );
+      const isHere = virtual.service.kind === 'address' && known.has(virtual.service.address.text);
+      (isHere ? open : arrive).push(`-A ${key} ${settingsOf(virtual)}`);
+      arrive.push(...virtual.servers.map((each) => `-a ${key} -r ${serverText(each)}`));
       changes.push({ what: key, action: 'add', before: [], after: linesOf(virtual) });
       continue;
     }
@@ -302,7 +319,7 @@ function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, {
     }
   }
   return {
-    inputs: { arrive: joined(arrive), leave: joined(leave), remove: joined(remove) },
+    inputs: { open: joined(open), arrive: joined(arrive), leave: joined(leave), remove: joined(remove) },
     changes,
     draining,
     own,
@@ -365,7 +382,7 @@ function changeSets(
   { retained, kept }: ServerChange,
   { family }: IpvsOptions,
 ): {
-  readonly inputs: Pick<IpvsInputs, 'prepare' | 'restrict' | 'spare' | 'close' | 'clear'>;
+  readonly inputs: Pick<IpvsInputs, 'prepare' | 'restrict' | 'release' | 'close' | 'clear'>;
   readonly changes: Change[];
 } {
   const wanted = normalIpset(wantedSets);
@@ -375,9 +392,9 @@ function changeSets(
   const early: string[] = [];
   const add: string[] = [];
   const restrict: string[] = [];
-  const spare: string[] = [];
-  const close: string[] = [];
   const release: string[] = [];
+  const close: string[] = [];
+  const ranges: string[] = [];
   const clear: string[] = [];
   const destroy: string[] = [];
   const staying = new Set(kept.map(portalEntry));
@@ -410,16 +427,17 @@ function changeSets(
     for (const entry of added) {
       const line = `add ${name} ${entry}`;
       if (key === 'LOAD-BALANCER-FW') restrict.push(line);
-      else if (SPARING.has(key) && isKept(key, entry)) spare.push(line);
+      else if (SPARING.has(key) && isKept(key, entry)) release.push(line);
       else add.push(line);
     }
     for (const entry of isDestroyed ? [] : gone) {
       const line = `del ${name} ${entry}`;
       const [address = ''] = entry.split(',');
-      if ((key === 'LOAD-BALANCER-FW' || SPARING.has(key)) && isKept(key, entry)) early.push(line);
+      if ((SPARING.has(key) || key === 'EXTERNAL-IP-LOCAL') && isKept(key, entry)) early.push(line);
+      else if (key === 'LOAD-BALANCER-FW' && isKept(key, entry)) release.push(line);
       else if (PORTALS.includes(key) && bound.has(address) && !isKept(key, entry)) close.push(line);
       // Before the ranges that it lets in.
-      else if (key === 'LOAD-BALANCER-FW') release.push(line);
+      else if (key === 'LOAD-BALANCER-FW') ranges.push(line);
       else clear.push(line);
     }
     if (isDestroyed) destroy.push(`destroy ${name}`);
@@ -441,11 +459,11 @@ function changeSets(
   }
   return {
     inputs: {
-      prepare: joined([...create, ...early, ...add]),
+      prepare: joined([...create, ...add, ...early]),
       restrict: joined(restrict),
-      spare: joined(spare),
+      release: joined(release),
       close: joined(close),
-      clear: joined([...release, ...clear, ...destroy]),
+      clear: joined([...ranges, ...clear, ...destroy]),
     },
     changes,
   };
