@@ -92,6 +92,8 @@ export interface ControlPlane {
  */
 export function startControlPlane(serviceRange: string): ControlPlane {
   const dir = mkdtempSync(join(tmpdir(), 'kuberules-real-'));
+  // Also after an error; the programs end with the namespaces.
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   const env = { ...process.env, SERVICE_CIDR: serviceRange };
   execFileSync(join(folder, 'up'), [dir], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const kubeconfig = join(dir, 'admin.kubeconfig');
@@ -133,7 +135,6 @@ export function startControlPlane(serviceRange: string): ControlPlane {
     stop: () => {
       agent.destroy();
       execFileSync(join(folder, 'down'), [dir]);
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

@@ -202,7 +202,7 @@ plane.stop();
 const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, each) => total + of(each), 0);
 const count = sum(({ differences }) => differences.length);
 console.log(
-  `seeds ${seeds.join(', ')}: ${sum(({ sets }) => sets)} Services and Endpoints with their Pods, ` +
+  `${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}: ${sum(({ sets }) => sets)} Services and Endpoints with their Pods, ` +
     `${sum(({ refused }) => refused)} refused; ${count} differences`,
 );
 process.exitCode = count > 0 ? 1 : 0;

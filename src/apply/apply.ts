@@ -62,7 +62,7 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
     touched.unshift({ area, former: reading.former });
     try {
       progress(`writing ${wantedName(area.wanted)}`);
-      await bring(area, reading, request.host);
+      await bring(area, area.shares === true && touched.length > 1 ? await area.read() : reading, request.host);
     } catch (error) {
       throw await undo(touched, request, error);
     }

@@ -39,6 +39,8 @@ export interface Area {
   readonly wanted: Wanted;
   /** Whether what went wrong can be undone by going back to what was there. */
   readonly undoable: boolean;
+  /** Whether areas before it may change what it has to do, so that it is read again when its turn comes. */
+  readonly shares?: boolean;
   /** Reads it; nothing is changed. Rejects with an ApplyError. */
   read(): Promise<Reading>;
   /** What takes its time, after everything that is wanted is in force. Rejects with an ApplyError. */

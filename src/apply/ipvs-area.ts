@@ -8,6 +8,7 @@ import {
   type IpvsState,
   ipvsSetNames,
   type LeavingServer,
+  PROBE,
 } from '../backends/ipvs/changes.js';
 import { readConnections, readTimeouts } from '../backends/ipvs/connections-text.js';
 import { printIpset, readIpset } from '../backends/ipvs/ipset-text.js';
@@ -51,6 +52,8 @@ export function ipvsArea(wanted: WantedIpvs, options: IpvsAreaOptions): Area {
   return {
     wanted,
     undoable: false,
+    // Both families have addresses on one device.
+    shares: true,
     // One that waits already does so until `finish`.
     read: () => read((server, connections) => server.weight === 0 || (options.drain > 0 && connections > 0)),
     finish: async () => {
@@ -223,11 +226,13 @@ const NOTHING: HostState = {
 async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean): Promise<HostState> {
   const hasIpvs = wantsIpvs || isIpvsLoaded(host);
   const hasSets = wantsIpvs || isIpsetLoaded(host);
-  const link = await host.run({ program: 'ip', args: ['-o', 'link', 'show', 'dev', IPVS_DEVICE] });
-  const hasDevice = link.status === 0;
-  if (!wantsIpvs && !hasDevice && !hasIpvs && !hasSets) return NOTHING;
-  // The addresses of all interfaces: a virtual server of a node port has one of them.
-  const addresses = await output(host, { program: 'ip', args: ['-o', 'addr', 'show'] }, 'to read addresses');
+  // Those of all interfaces: a virtual server of a node port has one of them.
+  const command: Command = { program: 'ip', args: ['-o', 'addr', 'show'] };
+  const listed = await host.run(command);
+  if (!wantsIpvs && !hasIpvs && !hasSets && listed.status === undefined) return NOTHING;
+  if (listed.status !== 0) throw commandTrouble(command, listed, 'to read addresses');
+  const text = onlyAddresses(listed.stdout);
+  const hasDevice = text.includes(`: ${IPVS_DEVICE} `) || (await isThere(host, IPVS_DEVICE));
   const sets = hasSets ? await output(host, ipset(['save']), 'to read sets', 'The kernel has no sets') : '';
   const servers = hasIpvs ? await output(host, ipvsadm(['-S', '-n']), 'to read virtual servers') : '';
   const table = parsed(readIpvsadm({ name: 'the output of ipvsadm', text: servers }), (read) => read.table);
@@ -238,12 +243,17 @@ async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean):
     table: { ...table, timeouts },
     sets: parsed(readIpset({ name: 'the output of ipset', text: onlyOwnSets(sets) }), (read) => read.sets),
     addresses: parsed(
-      readAddresses({ name: 'the output of ip', text: onlyAddresses(addresses) }),
+      readAddresses({ name: 'the output of ip', text }),
       (read): readonly InterfaceAddress[] => read.addresses,
     ),
     hasDevice,
     modules: host.read('/proc/modules') ?? '',
   };
+}
+
+/** Without addresses it is not among those that are listed. */
+async function isThere(host: Host, device: string): Promise<boolean> {
+  return (await host.run({ program: 'ip', args: ['-o', 'link', 'show', 'dev', device] })).status === 0;
 }
 
 /** Sets of others may be large, and hold what nobody here knows. Lines keep their numbers. */
@@ -287,7 +297,7 @@ interface Circumstances {
 }
 
 /** All steps in their order; see `IpvsInputs`. */
-function stepsOf({ inputs, deviceIsEmpty }: IpvsChange, circumstances: Circumstances): readonly Step[] {
+function stepsOf({ inputs, deviceIsFree }: IpvsChange, circumstances: Circumstances): readonly Step[] {
   const { wantsIpvs, current } = circumstances;
   const sets = (input: string, purpose: string): readonly Step[] =>
     input === '' ? [] : [{ kind: 'command', command: { ...ipset(['restore', '-exist']), input }, purpose }];
@@ -295,18 +305,19 @@ function stepsOf({ inputs, deviceIsEmpty }: IpvsChange, circumstances: Circumsta
     input === '' ? [] : [{ kind: 'command', command: { ...ipvsadm(['-R']), input }, strict: true, purpose }];
   const addresses = (input: string, purpose: string): readonly Step[] =>
     input === '' ? [] : [{ kind: 'command', command: { program: 'ip', args: ['-batch', '-'], input }, purpose }];
-  const device = (args: readonly string[], purpose: string, lacking?: string): Step => ({
-    kind: 'command',
-    command: { program: 'ip', args: ['link', ...args] },
-    purpose,
-    ...(lacking === undefined ? {} : { lacking }),
-  });
   const isChanged = Object.values(inputs).some((input) => input !== '');
   const rules = rulesSteps(isChanged, circumstances);
   return [
     // It is never set up: its addresses are local as it is.
     ...(wantsIpvs && !current.hasDevice
-      ? [device(['add', IPVS_DEVICE, 'type', 'dummy'], 'to make kube-ipvs0', 'The kernel has no dummy devices')]
+      ? [
+          {
+            kind: 'command' as const,
+            command: { program: 'ip', args: ['link', 'add', IPVS_DEVICE, 'type', 'dummy'] },
+            lacking: 'The kernel has no dummy devices (module dummy)',
+            purpose: `to make ${IPVS_DEVICE}`,
+          },
+        ]
       : []),
     ...schedulerSteps(inputs.arrive, circumstances),
     ...rules.first,
@@ -322,8 +333,14 @@ function stepsOf({ inputs, deviceIsEmpty }: IpvsChange, circumstances: Circumsta
     ...sets(inputs.close, 'to remove ports of Services from sets'),
     ...servers(inputs.remove, 'to remove virtual servers'),
     ...sets(inputs.clear, 'to remove what sets have too much'),
-    ...(!wantsIpvs && current.hasDevice && deviceIsEmpty
-      ? [device(['delete', IPVS_DEVICE], 'to remove kube-ipvs0')]
+    ...(!wantsIpvs && current.hasDevice && deviceIsFree
+      ? [
+          {
+            kind: 'command' as const,
+            command: { program: 'ip', args: ['link', 'delete', IPVS_DEVICE] },
+            purpose: `to remove ${IPVS_DEVICE}`,
+          },
+        ]
       : []),
   ];
 }
@@ -347,9 +364,6 @@ function rulesSteps(
   if (has('KUBE-SERVICES') && !has('KUBE-IPVS-FILTER')) return { ...none, late: all };
   return { ...none, early: isChanged ? rules.additions() : all };
 }
-
-/** An address for documentation, by which kube-proxy tries a scheduler, too. */
-const PROBE = '198.51.100.0:20000';
 
 /** Tries schedulers that nobody uses yet before anything depends on them; the kernel loads their modules by that. */
 function schedulerSteps(arrive: string, { current, should }: Circumstances): readonly Step[] {

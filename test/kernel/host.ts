@@ -63,9 +63,11 @@ export interface Host {
 /**
  * Starts a host. It also ends by itself when this process does, however that happens, as the agent ends with its stdin.
  * Rejects when the kernel refuses a new network namespace (not root, or a container without the right to).
+ * @param apart whether it is a namespace of its own, not the one that this process is in
  */
-export async function startHost(name: string): Promise<Host> {
-  const agent = spawn('unshare', ['--net', process.execPath, agentPath, name], { stdio: ['pipe', 'pipe', 'pipe'] });
+export async function startHost(name: string, apart = true): Promise<Host> {
+  const argv = [process.execPath, agentPath, name];
+  const agent = spawn('env', apart ? ['unshare', '--net', ...argv] : argv, { stdio: ['pipe', 'pipe', 'pipe'] });
   const waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   let stderr = '';
   let ended: Error | undefined;

@@ -38,7 +38,7 @@ const podGatewayB = { ipv4: '10.244.2.1', ipv6: 'fd00:10:244:2::1' } as const;
  * On failure whatever exists already is taken down again. `sctp`: whether SCTP servers are wanted too.
  */
 export async function buildTopology(options: { readonly sctp: boolean }): Promise<Topology> {
-  const started = await Promise.allSettled(names.map(startHost));
+  const started = await Promise.allSettled(names.map((name) => startHost(name)));
   const running = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = started.find((result) => result.status === 'rejected');
   try {

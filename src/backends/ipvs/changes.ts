@@ -91,8 +91,8 @@ export interface IpvsChange {
   readonly draining: readonly LeavingServer[];
   /** What is there and kube-proxy's, as something to go back to. */
   readonly own: IpvsState;
-  /** Whether nothing is left on kube-ipvs0 afterwards, of either family. */
-  readonly deviceIsEmpty: boolean;
+  /** Whether nothing is left on kube-ipvs0 afterwards, and the other family has no use for it. */
+  readonly deviceIsFree: boolean;
 }
 
 /** Sets that tell which addresses, with which ports, are Services'. */
@@ -109,6 +109,9 @@ const SPARING = new Set<SetKey>([
   'NODE-PORT-LOCAL-SCTP-HASH',
 ]);
 
+/** An address for documentation, by which kube-proxy tries a scheduler, too. */
+export const PROBE = '198.51.100.0:20000';
+
 /** A set to put a new set into another's place; never more than a moment there. */
 const SPARE_SET = 'KUBERULES-SPARE';
 
@@ -123,7 +126,7 @@ export function changeIpvs(wanted: IpvsState, current: IpvsState, options: IpvsO
   const sets = currentSets(current.sets, family);
   const local = addressesOf(current.addresses, family);
   const bound = local.filter(({ at }) => at?.interface === IPVS_DEVICE);
-  const owns = ownership(sets, { local, bound }, options);
+  const owns = ownership(sets, { local, bound, services: current.table.services }, options);
   const servers = changeServers(wanted.table, current.table, owns, options);
   const entries = changeSets(wanted.sets, sets, current.sets, servers, options);
   const addresses = changeAddresses(wanted.addresses, bound, servers);
@@ -139,7 +142,7 @@ export function changeIpvs(wanted: IpvsState, current: IpvsState, options: IpvsO
       sets: current.sets.filter(({ name }) => sets.has(name)),
       addresses: bound,
     },
-    deviceIsEmpty: addresses.left === 0 && others.length === 0,
+    deviceIsFree: addresses.left === 0 && others.length === 0 && !hasSets(current.sets, family),
   };
 }
 
@@ -147,6 +150,11 @@ export function changeIpvs(wanted: IpvsState, current: IpvsState, options: IpvsO
 function currentSets(sets: readonly IpSet[], family: Family): ReadonlyMap<string, NormalIpSet> {
   const known = new Set(SET_KEYS.map((key) => setName(key, family)));
   return normalIpset(sets.filter(({ name }) => known.has(name)));
+}
+
+/** Whether the other family has sets of kube-proxy's. */
+function hasSets(sets: readonly IpSet[], but: Family): boolean {
+  return FAMILIES.some((family) => family !== but && currentSets(sets, family).size > 0);
 }
 
 /** Those of a family that kube-proxy would look at. */
@@ -159,34 +167,56 @@ function isLinkLocal(address: string): boolean {
 }
 
 /** Tells whether a virtual server that nobody wants is kube-proxy's nevertheless. */
-type Ownership = (service: ServiceAddress) => boolean;
+type Ownership = (virtual: VirtualServer) => boolean;
+
+/** What tells whose a virtual server is, beside sets. */
+interface Surroundings {
+  readonly local: readonly InterfaceAddress[];
+  readonly bound: readonly InterfaceAddress[];
+  readonly services: readonly VirtualServer[];
+}
 
 /**
  * A virtual server has no mark of its owner. kube-proxy takes all of them for its own; here only those are that are where
- * it puts its own, as far as sets and addresses still tell.
+ * it puts its own, as far as sets and addresses still tell. A node port is on each address that the Node object has: on
+ * one that an interface has, and just so on those that none has.
  */
 function ownership(
   sets: ReadonlyMap<string, NormalIpSet>,
-  { local, bound }: { readonly local: readonly InterfaceAddress[]; readonly bound: readonly InterfaceAddress[] },
+  { local, bound, services }: Surroundings,
   { family, excludeCIDRs }: IpvsOptions,
 ): Ownership {
   const entriesOf = (key: SetKey): readonly string[] => sets.get(setName(key, family))?.entries ?? [];
   const addresses = new Set([...bound.map(({ address }) => address.text), ...entriesOf('IPVS-IPS')]);
   const portals = new Set(PORTALS.flatMap(entriesOf));
   const onNode = new Set(local.map(({ address }) => address.text));
+  const onInterface = new Set(
+    services.flatMap((virtual) =>
+      virtual.service.kind === 'address' && onNode.has(virtual.service.address.text) ? [twinKey(virtual)] : [],
+    ),
+  );
   const nodePorts = {
     TCP: new Set(entriesOf(NODE_PORTS.TCP)),
     UDP: new Set(entriesOf(NODE_PORTS.UDP)),
     SCTP: new Set(entriesOf(NODE_PORTS.SCTP)),
   };
-  return (service) => {
+  return (virtual) => {
+    const { service, servers } = virtual;
     if (service.kind !== 'address' || service.address.family !== family) return false;
+    // What is left of an apply that was killed while it tried a scheduler.
+    if (serviceKey(service) === `-t ${PROBE}` && servers.length === 0) return true;
     if (excludeCIDRs.some((cidr) => cidrContains(cidr, service.address))) return false;
     const { address, protocol, port } = service;
     if (addresses.has(address.text) || portals.has(portalEntry(service))) return true;
     if (protocol === 'SCTP') return nodePorts.SCTP.has(portalEntry(service));
-    return nodePorts[protocol].has(String(port)) && onNode.has(address.text);
+    return nodePorts[protocol].has(String(port)) && onInterface.has(twinKey(virtual));
   };
+}
+
+/** The same for virtual servers that differ in their address alone. */
+function twinKey({ servers, service, ...settings }: VirtualServer): string {
+  const port = service.kind === 'address' ? `${service.protocol} ${service.port}` : '';
+  return [port, settingsOf({ service, ...normalFlags(settings) }), ...servers.map(serverKey).sort()].join(' ');
 }
 
 type PortalAddress = Extract<ServiceAddress, { readonly kind: 'address' }>;
@@ -241,7 +271,8 @@ function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, {
     if (virtual.service.kind === 'address') kept.push(virtual.service);
     const count = arrive.length + leave.length;
     // Connections stay, but what is not said again would be lost.
-    if (settingsOf(normal(former)) !== settingsOf(normal(virtual))) arrive.push(`-E ${key} ${settingsOf(virtual)}`);
+    if (settingsOf(normalFlags(former)) !== settingsOf(normalFlags(virtual)))
+      arrive.push(`-E ${key} ${settingsOf(virtual)}`);
     const servers = new Map(former.servers.map((each) => [serverKey(each), each]));
     for (const server of virtual.servers) {
       const is = servers.get(serverKey(server));
@@ -259,7 +290,7 @@ function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, {
   for (const virtual of current.services) {
     const { service } = virtual;
     const key = serviceKey(service);
-    if (isWanted.has(key) || service.kind !== 'address' || !owns(service)) continue;
+    if (isWanted.has(key) || service.kind !== 'address' || !owns(virtual)) continue;
     own.push(virtual);
     const leaving = letLeave(service, virtual.servers, stays);
     leave.push(...leaving.lines);
@@ -286,8 +317,8 @@ function timeoutsLine(wanted: IpvsTable['timeouts'], current: IpvsTable['timeout
   return differs ? `--set ${wanted?.join(' ')}` : undefined;
 }
 
-function normal(virtual: VirtualServer): VirtualServer {
-  return { ...virtual, schedulerFlags: [...virtual.schedulerFlags].sort() };
+function normalFlags<Settings extends Pick<VirtualServer, 'schedulerFlags'>>(settings: Settings): Settings {
+  return { ...settings, schedulerFlags: [...settings.schedulerFlags].sort() };
 }
 
 function serverKey({ address, port }: RealServer): string {
