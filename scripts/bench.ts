@@ -186,7 +186,7 @@ try {
       await measure(
         `one packet traced, ${mode}`,
         services,
-        () => askTrace({ state, pods, node, namespace: 'default' }, () => rules, { ...request, ...rest }),
+        () => askTrace({ state, objects, pods, node, namespace: 'default' }, () => rules, { ...request, ...rest }),
         full ? '50 ms' : undefined,
       );
     }

@@ -1,415 +1,19 @@
 /**
- * Compares `simulate` and `mirrorEndpoints` with a real Kubernetes control plane: the same Nodes, Pods, Services and
- * Endpoints go to both, then Services and EndpointSlices are compared.
+ * npm run simulate-peer -- [SEED...]: compares `simulate` and `mirrorEndpoints` with a real Kubernetes control plane. The
+ * same Nodes, Pods, Services and Endpoints go to both (scripts/simulate-peer-objects.ts), then Services, refusals and
+ * EndpointSlices are compared: a table of them and some at random for each seed.
  *
- *   npx tsx scripts/simulate-peer.ts DIR [SEED]
- *
- * DIR holds `admin.kubeconfig` of a cluster that may be written to, with kube-apiserver and the endpoints,
- * endpointslice and endpointslice-mirroring controllers of kube-controller-manager, but no kubelet and no scheduler
- * (their work is done here); SERVICE_CIDR is its --service-cluster-ip-range. Exits with 0 when there is no difference,
- * with 1 when there is, and skips (0, with a message) when there is no such cluster.
+ * The control plane has kube-apiserver and the endpoints, endpointslice and endpointslice-mirroring controllers, but no
+ * kubelet and no scheduler: their work is done here. SERVICE_CIDR is its --service-cluster-ip-range. Exit status: 0 no
+ * difference, or skipped (with the reason) where ../shared/realcluster is not built; 1 differences.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import https from 'node:https';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { V1EndpointSlice, V1Endpoints, V1Service } from '@kubernetes/client-node';
 import { isMirrored, mirrorEndpoints } from '../src/kube/mirror.js';
 import type { RawObject } from '../src/kube/objects.js';
 import { simulate } from '../src/kube/simulate/simulate.js';
-
-const dir = process.argv[2] ?? '.';
-const kubeconfig = join(dir, 'admin.kubeconfig');
-if (!existsSync(kubeconfig)) {
-  console.log(`skipped: no cluster (${kubeconfig} is missing)`);
-  process.exit(0);
-}
-const config = readFileSync(kubeconfig, 'utf8');
-const setting = (pattern: RegExp): string => pattern.exec(config)?.[1] ?? '';
-const server = new URL(setting(/server: "?([^",}\s]+)/));
-const token = setting(/token: "?([^",}\s]+)/);
-const ca = readFileSync(setting(/certificate-authority: "?([^",}\s]+)/));
-const agent = new https.Agent({ keepAlive: true });
-
-interface Answer {
-  readonly code: number;
-  readonly body: {
-    readonly message?: string;
-    readonly items?: readonly RawObject[];
-    readonly [field: string]: unknown;
-  };
-}
-
-function call(method: string, path: string, body?: unknown, type = 'application/json'): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': type };
-    const request = https.request(
-      { host: server.hostname, port: server.port, method, path, ca, agent, headers },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (part) => {
-          text += part;
-        });
-        response.on('end', () => resolve({ code: response.statusCode ?? 0, body: JSON.parse(text) }));
-      },
-    );
-    request.on('error', reject);
-    if (body !== undefined) request.write(JSON.stringify(body));
-    request.end();
-  });
-}
-
-/** A small generator of numbers (LCG), so that a failing run can be repeated by its seed. */
-function createRandom(seed: number): {
-  below(n: number): number;
-  one<T>(list: readonly T[]): T;
-  chance(p: number): boolean;
-} {
-  let state = seed >>> 0;
-  const below = (n: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
-  };
-  return {
-    below,
-    one: (list) => list[below(list.length)] as (typeof list)[number],
-    chance: (p) => below(1000) < p * 1000,
-  };
-}
-
-const seed = Number(process.argv[3] ?? 1);
-const random = createRandom(seed);
-const namespace = `peer-${Date.now().toString(36)}`;
-const serviceRange = process.env.SERVICE_CIDR ?? '10.96.0.0/16,fd00:96::/112';
-
-const nodes: RawObject[] = [
-  node('peer-a', 'zone-a', ['10.244.0.0/24', 'fd00:244::/64']),
-  node('peer-b', 'zone-b', ['10.244.1.0/24', 'fd00:244:0:1::/64']),
-  node('peer-c', undefined, ['10.244.2.0/24']),
-];
-
-function node(name: string, zone: string | undefined, podCIDRs: string[]): RawObject {
-  const labels = zone === undefined ? {} : { 'topology.kubernetes.io/zone': zone };
-  const address = { type: 'InternalIP', address: `172.18.1.${name.charCodeAt(5)}` };
-  return {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name, labels },
-    spec: { podCIDR: podCIDRs[0], podCIDRs },
-    status: { addresses: [address] },
-  };
-}
-
-function pod(
-  name: string,
-  labels: Record<string, string>,
-  spec: Record<string, unknown> = {},
-  rest: Record<string, unknown> = {},
-): RawObject {
-  const { deletionTimestamp, ...others } = rest;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace, labels, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
-    spec: { containers: [container([{ name: 'http', containerPort: 8080 }])], ...spec },
-    ...others,
-  };
-}
-
-function container(ports: unknown[], rest: Record<string, unknown> = {}): unknown {
-  return { name: `c${random.below(1_000_000)}`, image: 'none', ports, ...rest };
-}
-
-function service(name: string, spec: Record<string, unknown>, labels?: Record<string, string>): RawObject {
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace, ...(labels && { labels }) }, spec };
-}
-
-const notReady = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] } };
-const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z' };
-const pods: RawObject[] = [
-  pod('plain', { app: 'a' }),
-  pod('unready', { app: 'a' }, {}, notReady),
-  pod('leaving', { app: 'a' }, { nodeName: 'peer-c' }, deleting),
-  pod('leaving-unready', { app: 'a' }, {}, { ...deleting, ...notReady }),
-  pod(
-    'over',
-    { app: 'a' },
-    {},
-    { status: { phase: 'Succeeded', podIP: '10.244.0.250', podIPs: [{ ip: '10.244.0.250' }] } },
-  ),
-  pod('failed', { app: 'a' }, {}, { status: { phase: 'Failed' } }),
-  pod('waiting', { app: 'a' }, {}, { status: { phase: 'Pending' } }),
-  pod(
-    'starting',
-    { app: 'a' },
-    { nodeName: 'peer-a' },
-    { status: { phase: 'Pending', podIP: '10.244.0.251', podIPs: [{ ip: '10.244.0.251' }] } },
-  ),
-  pod('other-port', { app: 'a' }, { containers: [container([{ name: 'http', containerPort: 9090 }])] }),
-  pod('no-port', { app: 'a' }, { containers: [container([])] }),
-  pod('udp-port', { app: 'a' }, { containers: [container([{ name: 'http', containerPort: 53, protocol: 'UDP' }])] }),
-  pod(
-    'sidecar',
-    { app: 'a' },
-    {
-      containers: [container([])],
-      initContainers: [container([{ name: 'http', containerPort: 8081 }], { restartPolicy: 'Always' })],
-    },
-  ),
-  pod(
-    'init',
-    { app: 'a' },
-    { containers: [container([])], initContainers: [container([{ name: 'http', containerPort: 8082 }])] },
-  ),
-  pod('named', { app: 'a' }, { hostname: 'host', subdomain: 'headless' }),
-  pod('named-b', { app: 'a' }, { hostname: 'host', subdomain: 'other' }),
-  pod('no-zone', { app: 'a' }, { nodeName: 'peer-c' }),
-  pod('on-host', { app: 'a' }, { hostNetwork: true, nodeName: 'peer-b' }),
-  pod(
-    'given-ip',
-    { app: 'a' },
-    { nodeName: 'peer-b' },
-    { status: { podIP: '10.244.1.9', podIPs: [{ ip: '10.244.1.9' }] } },
-  ),
-  ...Array.from({ length: 130 }, (_, i) => pod(`many-${i}`, { app: 'many' })),
-];
-const a = { app: 'a' };
-const one = [{ port: 80 }];
-const services: RawObject[] = [
-  service('plain', { selector: a, ports: one }),
-  service(
-    'number',
-    { selector: a, ports: [{ port: 80, targetPort: 8080 }] },
-    { team: 'x', 'service.kubernetes.io/headless': 'no', 'kubernetes.io/service-name': 'y' },
-  ),
-  service('named', {
-    selector: a,
-    ports: [
-      { name: 'w', port: 80, targetPort: 'http' },
-      { name: 'm', port: 81, appProtocol: 'h2c' },
-    ],
-  }),
-  service('named-udp', { selector: a, ports: [{ port: 80, protocol: 'UDP', targetPort: 'http' }] }),
-  service('unnamed-target', { selector: a, ports: [{ port: 80, targetPort: 'nothing' }] }),
-  service('headless', { clusterIP: 'None', selector: a, ports: [{ port: 80, targetPort: 'http' }] }),
-  service('headless-no-ports', { clusterIP: 'None', selector: a }),
-  service('headless-dual', { clusterIP: 'None', selector: a, ipFamilyPolicy: 'PreferDualStack', ports: one }),
-  service('publish', { publishNotReadyAddresses: true, selector: a, ports: one, trafficDistribution: 'PreferClose' }),
-  service('nothing', { selector: { app: 'nobody' }, ports: one }),
-  service('dual', { selector: a, ports: one, ipFamilyPolicy: 'PreferDualStack' }),
-  service('require', { selector: a, ports: one, ipFamilyPolicy: 'RequireDualStack' }),
-  service('ipv6', { selector: a, ports: one, ipFamilies: ['IPv6'] }),
-  service('ipv6-first', { selector: a, ports: one, ipFamilies: ['IPv6', 'IPv4'], ipFamilyPolicy: 'RequireDualStack' }),
-  service('two-families', { selector: a, ports: one, ipFamilies: ['IPv6', 'IPv4'] }),
-  // Outside of the range the API server refuses what we keep.
-  ...(serviceRange.includes('10.96.0.0/')
-    ? [
-        service('set-ip', { selector: a, ports: one, clusterIP: '10.96.0.77' }),
-        service('set-ip-dual', { selector: a, ports: one, clusterIP: '10.96.0.78', ipFamilyPolicy: 'PreferDualStack' }),
-      ]
-    : []),
-  service('zone', { selector: a, ports: one, trafficDistribution: 'PreferSameZone' }),
-  service('close', { selector: a, ports: one, trafficDistribution: 'PreferClose' }),
-  service('node', { selector: a, ports: one, trafficDistribution: 'PreferSameNode' }),
-  service('many', { selector: { app: 'many' }, ports: one }),
-  service('node-ports', {
-    type: 'NodePort',
-    selector: a,
-    ports: [
-      { name: 'a', port: 53, protocol: 'UDP' },
-      { name: 'b', port: 53 },
-      { name: 'c', port: 54 },
-    ],
-  }),
-  service('node-ports-set', {
-    type: 'NodePort',
-    selector: a,
-    ports: [
-      { name: 'a', port: 53, protocol: 'UDP' },
-      { name: 'b', port: 53, nodePort: 30011 },
-      { name: 'c', port: 54 },
-    ],
-  }),
-  service('node-ports-three', {
-    type: 'NodePort',
-    selector: a,
-    ports: [
-      { name: 'a', port: 53, protocol: 'UDP', nodePort: 30012 },
-      { name: 'b', port: 53, nodePort: 30013 },
-      { name: 'c', port: 53, protocol: 'SCTP' },
-    ],
-  }),
-  service('balanced', { type: 'LoadBalancer', selector: a, ports: one, externalTrafficPolicy: 'Local' }),
-  service('balanced-health', {
-    type: 'LoadBalancer',
-    selector: a,
-    ports: one,
-    externalTrafficPolicy: 'Local',
-    healthCheckNodePort: 30123,
-  }),
-  service('balanced-no-ports', {
-    type: 'LoadBalancer',
-    selector: a,
-    allocateLoadBalancerNodePorts: false,
-    ports: [
-      { name: 'a', port: 80, nodePort: 30100 },
-      { name: 'b', port: 81 },
-    ],
-  }),
-  service('no-selector', { ports: one }),
-  service('headless-no-selector', { clusterIP: 'None', ports: one }),
-  service('external', { type: 'ExternalName', externalName: 'example.com', selector: a }),
-];
-
-for (let i = 0; i < 60; i++) {
-  const ports = ['http', 'metrics', 'dns']
-    .filter(() => random.chance(0.6))
-    .map((name) => ({ name, containerPort: 8000 + random.below(3), ...(random.chance(0.3) && { protocol: 'UDP' }) }));
-  const labels = Object.fromEntries(
-    ['app', 'tier', 'track'].filter(() => random.chance(0.8)).map((key) => [key, `r${random.below(3)}`]),
-  );
-  const spec = {
-    containers: [container(ports)],
-    ...(random.chance(0.2) && { hostname: `h${i}`, subdomain: `random-${random.below(40)}` }),
-    ...(random.chance(0.3) && { nodeName: random.one(['peer-a', 'peer-b', 'peer-c']) }),
-  };
-  const status = random.chance(0.3)
-    ? {
-        status: {
-          phase: random.one(['Running', 'Running', 'Failed', 'Pending']),
-          conditions: [{ type: 'Ready', status: random.one(['True', 'False', 'Unknown']) }],
-        },
-      }
-    : {};
-  pods.push(pod(`random-${i}`, labels, spec, { ...status, ...(random.chance(0.15) && deleting) }));
-}
-for (let i = 0; i < 40; i++) {
-  const ports = ['x', 'y', 'z'].slice(0, 1 + random.below(3)).map((name, j) => ({
-    name,
-    port: 80 + j,
-    targetPort: random.one(['http', 'metrics', 'dns', 8000]),
-    protocol: random.one(['TCP', 'TCP', 'UDP']),
-    ...(random.chance(0.2) && { appProtocol: 'kubernetes.io/h2c' }),
-  }));
-  const selector = Object.fromEntries(
-    ['app', 'tier', 'track'].filter((_, j) => j === 0 || random.chance(0.4)).map((key) => [key, `r${random.below(3)}`]),
-  );
-  services.push(
-    service(
-      `random-${i}`,
-      {
-        ports,
-        selector,
-        ...(random.chance(0.3) && { clusterIP: 'None' }),
-        ...(random.chance(0.3) && { publishNotReadyAddresses: true }),
-        ...(random.chance(0.4) && {
-          ipFamilyPolicy: random.one(['SingleStack', 'PreferDualStack', 'RequireDualStack']),
-        }),
-        ...(random.chance(0.2) && { ipFamilies: [random.one(['IPv4', 'IPv6'])] }),
-        ...(random.chance(0.4) && {
-          trafficDistribution: random.one(['PreferClose', 'PreferSameZone', 'PreferSameNode']),
-        }),
-      },
-      random.chance(0.5) ? { k: 'v' } : undefined,
-    ),
-  );
-}
-
-function endpoints(name: string, subsets: unknown[] | undefined, metadata: Record<string, unknown> = {}): RawObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'Endpoints',
-    metadata: { name, namespace, ...metadata },
-    ...(subsets && { subsets }),
-  };
-}
-const hosts = (count: number): { ip: string }[] =>
-  Array.from({ length: count }, (_, i) => ({ ip: `10.${1 + Math.floor(i / 250)}.0.${1 + (i % 250)}` }));
-const web = [{ port: 80 }];
-const allEndpoints: RawObject[] = [
-  endpoints('e-one', [
-    {
-      addresses: [
-        { ip: '10.0.0.2', nodeName: 'peer-a' },
-        { ip: '10.0.0.1', hostname: 'h', targetRef: { kind: 'Pod', name: 'p', namespace, uid: 'u' } },
-      ],
-      notReadyAddresses: [{ ip: '10.0.0.3' }],
-      ports: [
-        { name: 'http', port: 80, appProtocol: 'h2c' },
-        { name: 'dns', port: 53, protocol: 'UDP' },
-      ],
-    },
-  ]),
-  endpoints('e-no-ports', [{ addresses: [{ ip: '10.0.0.2' }] }]),
-  endpoints('e-cross', [
-    {
-      addresses: [{ ip: '10.0.0.1' }],
-      ports: [
-        { name: 'a', port: 80 },
-        { name: 'b', port: 81 },
-      ],
-    },
-    { addresses: [{ ip: '10.0.0.2' }], ports: [{ name: 'a', port: 80 }] },
-  ]),
-  endpoints('e-both', [{ addresses: [{ ip: '10.0.0.1' }], notReadyAddresses: [{ ip: '10.0.0.1' }], ports: web }]),
-  endpoints('e-both-subsets', [
-    { addresses: [{ ip: '10.0.0.1' }, { ip: '10.0.0.9' }], ports: web },
-    { notReadyAddresses: [{ ip: '10.0.0.1' }], ports: web },
-  ]),
-  endpoints('e-protocols', [
-    { addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80, appProtocol: 'x' }] },
-    { addresses: [{ ip: '10.0.0.2' }], ports: [{ port: 80, appProtocol: 'x' }] },
-  ]),
-  endpoints('e-dual', [{ addresses: [{ ip: '10.0.0.1' }, { ip: 'FD00::0:1' }], ports: web }]),
-  endpoints('e-two-pods', [
-    {
-      addresses: ['p', 'q'].map((name) => ({ ip: '10.0.0.1', targetRef: { kind: 'Pod', name, namespace, uid: name } })),
-      ports: web,
-    },
-  ]),
-  endpoints('e-two-nodes', [
-    { addresses: [{ ip: '10.0.0.1', nodeName: 'peer-a' }], ports: [{ name: 'a', port: 80 }] },
-    { addresses: [{ ip: '10.0.0.1', nodeName: 'peer-b' }], ports: [{ name: 'b', port: 81 }] },
-  ]),
-  endpoints('e-many', [{ addresses: hosts(1200), notReadyAddresses: [{ ip: '10.200.0.1' }], ports: web }]),
-  endpoints('e-many-unready', [{ addresses: hosts(900), notReadyAddresses: hosts(1200).slice(900), ports: web }]),
-  endpoints('e-empty', []),
-  endpoints('e-none', undefined),
-  endpoints('e-skip', [{ addresses: [{ ip: '10.0.0.1' }], ports: web }], {
-    labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' },
-  }),
-  endpoints('e-no-skip', [{ addresses: [{ ip: '10.0.0.1' }], ports: web }], {
-    labels: { 'endpointslice.kubernetes.io/skip-mirror': 'True' },
-  }),
-  endpoints('e-leader', [{ addresses: [{ ip: '10.0.0.1' }], ports: web }], {
-    annotations: { 'control-plane.alpha.kubernetes.io/leader': '' },
-  }),
-  endpoints('e-labels', [{ addresses: [{ ip: '10.0.0.1' }], ports: web }], {
-    labels: {
-      k: 'v',
-      'service.kubernetes.io/headless': 'q',
-      'kubernetes.io/service-name': 'other',
-      'endpointslice.kubernetes.io/managed-by': 'me',
-    },
-    annotations: { an: 'x', 'kubectl.kubernetes.io/last-applied-configuration': '{}' },
-  }),
-];
-for (let i = 0; i < 40; i++) {
-  const addresses = (): unknown[] =>
-    Array.from({ length: random.below(4) }, () => ({
-      ip: random.chance(0.8) ? `10.0.0.${1 + random.below(5)}` : `fd00::${1 + random.below(5)}`,
-    }));
-  const subsets = Array.from({ length: 1 + random.below(4) }, () => {
-    const ports = ['a', 'b', 'c']
-      .filter(() => random.chance(0.5))
-      .map((name) => ({ name, port: 80 + random.below(2), ...(random.chance(0.3) && { protocol: 'UDP' }) }));
-    const lists = { addresses: addresses(), notReadyAddresses: addresses() };
-    if (lists.addresses.length + lists.notReadyAddresses.length === 0) lists.addresses.push({ ip: '10.0.0.7' });
-    return { ...lists, ...(ports.length > 0 && { ports }) };
-  });
-  allEndpoints.push(endpoints(`e-random-${i}`, subsets));
-}
+import { type ControlPlane, enterOwnNamespaces, eventually, startControlPlane } from './real-cluster.js';
+import { peerObjects } from './simulate-peer-objects.js';
 
 /** What is compared of a set of slices: names, order and where the hundreds are cut apart are the controllers' own. */
 function comparable(slices: readonly V1EndpointSlice[]): unknown {
@@ -463,114 +67,142 @@ function comparableService({ spec }: V1Service): unknown {
   };
 }
 
-async function ok(answer: Promise<Answer>): Promise<Answer> {
-  const { code, body } = await answer;
-  if (code >= 300) throw new Error(`${code}: ${body.message}`);
-  return { code, body };
-}
-
-const simulated = simulate(
-  [...nodes, ...pods, ...services].map((object) => ({ object })),
-  { serviceClusterIPRange: serviceRange },
-);
-const core = `/api/v1/namespaces/${namespace}`;
-const discovery = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
-await ok(call('POST', '/api/v1/namespaces', { metadata: { name: namespace } }));
-for (const object of nodes) {
-  await call('DELETE', `/api/v1/nodes/${(object.metadata as { name: string }).name}`);
-  await ok(call('POST', '/api/v1/nodes', object));
-}
-for (const object of simulated.pods) {
-  const { metadata, spec, status } = object as unknown as {
-    metadata: { name: string; labels: unknown; deletionTimestamp?: string };
-    spec: unknown;
-    status?: unknown;
-  };
-  const isDeleting = metadata.deletionTimestamp !== undefined;
-  const created = {
-    name: metadata.name,
-    labels: metadata.labels,
-    ...(isDeleting && { finalizers: ['example.com/stay'] }),
-  };
-  await ok(call('POST', `${core}/pods`, { ...object, metadata: created, status: undefined, spec }));
-  if (status !== undefined)
-    await ok(call('PATCH', `${core}/pods/${metadata.name}/status`, { status }, 'application/merge-patch+json'));
-  if (isDeleting) await ok(call('DELETE', `${core}/pods/${metadata.name}`));
-}
-const refused = new Map<string, string>();
-for (const object of services) {
-  const { code, body } = await call('POST', `${core}/services`, object);
-  if (code >= 300) refused.set((object.metadata as { name: string }).name, body.message ?? '');
-}
-for (const object of allEndpoints) {
-  const name = (object.metadata as { name: string }).name;
-  await ok(call('POST', `${core}/services`, service(name, { ports: one })));
-  await ok(call('POST', `${core}/endpoints`, object));
-}
-
 const slicesOf = (list: readonly unknown[], name: string): V1EndpointSlice[] =>
   (list as V1EndpointSlice[]).filter((slice) => slice.metadata?.labels?.['kubernetes.io/service-name'] === name);
-/** Names of what differs, with both sides. */
-function differences(realSlices: readonly RawObject[], realServices: readonly RawObject[]): string[] {
-  const found: string[] = [];
-  const compare = (what: string, ours: unknown, real: unknown): void => {
-    if (!isDeepStrictEqual(ours, real))
-      found.push(`${what}\n  ours ${JSON.stringify(ours)}\n  real ${JSON.stringify(real)}`);
-  };
-  const mine = simulated.objects.map(({ object }) => object);
-  for (const object of services) {
-    const name = (object.metadata as { name: string }).name;
-    const conflict = simulated.diagnostics.some(
-      (each) => each.severity === 'error' && each.object === `Service ${namespace}/${name}`,
-    );
-    compare(`Service ${name}: refused (${refused.get(name)})`, conflict, refused.has(name));
-    if (conflict || refused.has(name)) continue;
-    const named = (each: RawObject): boolean =>
-      each.kind !== 'EndpointSlice' && (each.metadata as { name: string }).name === name;
-    const real = realServices.find(named);
-    const our = mine.find((each) => each.kind === 'Service' && named(each));
-    compare(
-      `Service ${name}`,
-      comparableService(our as unknown as V1Service),
-      comparableService(real as unknown as V1Service),
-    );
-    compare(
-      `slices of ${name}`,
-      comparable(
-        slicesOf(
-          mine.filter((each) => each.kind === 'EndpointSlice'),
-          name,
-        ),
-      ),
-      comparable(slicesOf(realSlices, name)),
-    );
-  }
-  for (const object of allEndpoints) {
-    const given = object as unknown as V1Endpoints;
-    const name = given.metadata?.name ?? '';
-    compare(
-      `mirror of ${name}`,
-      comparable(isMirrored(given) ? mirrorEndpoints(given) : []),
-      comparable(slicesOf(realSlices, name)),
-    );
-  }
-  return found;
+
+function nameOf(object: RawObject): string {
+  return (object.metadata as { readonly name: string }).name;
 }
 
-let found: string[] = [];
-for (let second = 0; second < 30; second++) {
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  const [slices, all] = await Promise.all([ok(call('GET', discovery)), ok(call('GET', `${core}/services`))]);
-  found = differences(slices.body.items ?? [], all.body.items ?? []);
-  if (found.length === 0) break;
+/** What one seed came to. */
+interface Outcome {
+  /** How many Services and Endpoints were compared. */
+  readonly sets: number;
+  readonly refused: number;
+  readonly differences: readonly string[];
 }
-// Numbers and addresses that are set can be had by one Service only, so that the next run needs them back.
-for (const object of [...services, ...allEndpoints]) {
-  await call('DELETE', `${core}/services/${(object.metadata as { name: string }).name}`);
+
+async function compareSeed(plane: ControlPlane, seed: number, serviceRange: string): Promise<Outcome> {
+  const { call, ok } = plane;
+  const namespace = `peer-${seed}`;
+  const { nodes, pods, services, endpoints: allEndpoints } = peerObjects(seed, namespace, serviceRange);
+  const simulated = simulate(
+    [...nodes, ...pods, ...services].map((object) => ({ object })),
+    { serviceClusterIPRange: serviceRange },
+  );
+  const core = `/api/v1/namespaces/${namespace}`;
+  const discovery = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`;
+  await ok('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
+  for (const object of nodes) {
+    await call('DELETE', `/api/v1/nodes/${nameOf(object)}`);
+    await ok('POST', '/api/v1/nodes', object);
+  }
+  for (const object of simulated.pods) {
+    const { metadata, spec, status } = object as unknown as {
+      metadata: { name: string; labels: unknown; deletionTimestamp?: string };
+      spec: unknown;
+      status?: unknown;
+    };
+    const isDeleting = metadata.deletionTimestamp !== undefined;
+    const created = {
+      name: metadata.name,
+      labels: metadata.labels,
+      ...(isDeleting && { finalizers: ['example.com/stay'] }),
+    };
+    await ok('POST', `${core}/pods`, { ...object, metadata: created, status: undefined, spec });
+    if (status !== undefined)
+      await ok('PATCH', `${core}/pods/${metadata.name}/status`, { status }, 'application/merge-patch+json');
+    if (isDeleting) await ok('DELETE', `${core}/pods/${metadata.name}`);
+  }
+  const refused = new Map<string, string>();
+  for (const object of services) {
+    const { code, body } = await call('POST', `${core}/services`, object);
+    if (code >= 300) refused.set(nameOf(object), body.message ?? '');
+  }
+  for (const object of allEndpoints) {
+    const alone = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: nameOf(object) },
+      spec: { ports: [{ port: 80 }] },
+    };
+    await ok('POST', `${core}/services`, alone);
+    await ok('POST', `${core}/endpoints`, object);
+  }
+
+  /** Names of what differs, with both sides. */
+  function differences(realSlices: readonly RawObject[], realServices: readonly RawObject[]): string[] {
+    const found: string[] = [];
+    const compare = (what: string, ours: unknown, real: unknown): void => {
+      if (!isDeepStrictEqual(ours, real))
+        found.push(`${what}\n  ours ${JSON.stringify(ours)}\n  real ${JSON.stringify(real)}`);
+    };
+    const mine = simulated.objects.map(({ object }) => object);
+    for (const object of services) {
+      const name = (object.metadata as { name: string }).name;
+      const conflict = simulated.diagnostics.some(
+        (each) => each.severity === 'error' && each.object === `Service ${namespace}/${name}`,
+      );
+      compare(`Service ${name}: refused (${refused.get(name)})`, conflict, refused.has(name));
+      if (conflict || refused.has(name)) continue;
+      const named = (each: RawObject): boolean =>
+        each.kind !== 'EndpointSlice' && (each.metadata as { name: string }).name === name;
+      const real = realServices.find(named);
+      const our = mine.find((each) => each.kind === 'Service' && named(each));
+      compare(
+        `Service ${name}`,
+        comparableService(our as unknown as V1Service),
+        comparableService(real as unknown as V1Service),
+      );
+      compare(
+        `slices of ${name}`,
+        comparable(
+          slicesOf(
+            mine.filter((each) => each.kind === 'EndpointSlice'),
+            name,
+          ),
+        ),
+        comparable(slicesOf(realSlices, name)),
+      );
+    }
+    for (const object of allEndpoints) {
+      const given = object as unknown as V1Endpoints;
+      const name = given.metadata?.name ?? '';
+      compare(
+        `mirror of ${name}`,
+        comparable(isMirrored(given) ? mirrorEndpoints(given) : []),
+        comparable(slicesOf(realSlices, name)),
+      );
+    }
+    return found;
+  }
+
+  let found: string[] = [];
+  await eventually(30, async () => {
+    const [slices, all] = await Promise.all([ok('GET', discovery), ok('GET', `${core}/services`)]);
+    found = differences(slices.body.items ?? [], all.body.items ?? []);
+    return found.length === 0 || undefined;
+  });
+  // Numbers and addresses that are set can be had by one Service only, so that the next seed needs them back.
+  for (const object of [...services, ...allEndpoints]) await call('DELETE', `${core}/services/${nameOf(object)}`);
+  return { sets: services.length + allEndpoints.length, refused: refused.size, differences: found };
 }
-agent.destroy();
-for (const each of found) console.log(each);
+
+enterOwnNamespaces();
+const range = process.env.SERVICE_CIDR ?? '10.96.0.0/16,fd00:96::/112';
+const seeds = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1];
+const plane = startControlPlane(range);
+const outcomes: Outcome[] = [];
+for (const seed of seeds) {
+  const outcome = await compareSeed(plane, seed, range);
+  for (const each of outcome.differences) console.log(`seed ${seed}: ${each}`);
+  outcomes.push(outcome);
+}
+plane.stop();
+const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, each) => total + of(each), 0);
+const count = sum(({ differences }) => differences.length);
 console.log(
-  `seed ${seed}: ${services.length} Services, ${pods.length} Pods, ${allEndpoints.length} Endpoints, ${refused.size} refused; ${found.length} differences`,
+  `${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}: ${sum(({ sets }) => sets)} Services and Endpoints with their Pods, ` +
+    `${sum(({ refused }) => refused)} refused; ${count} differences`,
 );
-process.exitCode = found.length > 0 ? 1 : 0;
+process.exitCode = count > 0 ? 1 : 0;

@@ -138,6 +138,7 @@ export {
 } from './backends/xtables/text.js';
 export { PROBABILITY_ONE, shareOf } from './backends/xtables/values.js';
 export { type Asked, askTrace, type TraceAnswer, type TraceRequest } from './inspect/ask.js';
+export type { RouteRequest } from './inspect/destinations.js';
 export {
   type CommonEffect,
   type DiffOptions,
@@ -160,6 +161,7 @@ export type {
   EndpointExplanation,
   Explanation,
   LineExplanation,
+  LinesExplanation,
   NameExplanation,
   NameMeaning,
   PortExplanation,
@@ -179,6 +181,7 @@ export {
   lint,
 } from './inspect/lint/lint.js';
 export { indexPods, type PodIndex } from './inspect/pods.js';
+export { findRoute, type Route, type Routed } from './inspect/route.js';
 export { type KernelRules, rulesOfDumps, rulesOfParts } from './inspect/rule-texts.js';
 export { type FateShare, type Trace, type TraceQuestion, tracePacket } from './inspect/trace.js';
 export {

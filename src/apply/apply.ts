@@ -82,6 +82,7 @@ async function bring(area: Area, first: Reading, host: Host): Promise<void> {
       throw trouble('not-as-written', message, 'Another program changes these rules: is a kube-proxy running here?');
     }
     for (const step of reading.work.steps) await runStep(step, host);
+    if (await reading.isDone?.()) return;
     reading = await area.read();
   }
 }

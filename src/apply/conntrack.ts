@@ -64,7 +64,7 @@ export function staleFlows(
 }
 
 /** The command that deletes all entries of a flow, whoever the client is. */
-export function deletion(flow: UdpFlow, family: Family): Command {
+function deletion(flow: UdpFlow, family: Family): Command {
   const { destination, destinationPort, answers, answersPort, zone } = flow;
   return {
     program: 'conntrack',

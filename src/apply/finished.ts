@@ -2,7 +2,6 @@
 import type { PartName } from '../backends/backend.js';
 import { BACKENDS } from '../backends/compile.js';
 import { fixedSetup } from '../backends/iptables/setup.js';
-import { readNftScript } from '../backends/nftables/read-script.js';
 import { recogniseDump } from '../backends/recognise.js';
 import { chainOwner } from '../backends/xtables/owner.js';
 import { readXtables } from '../backends/xtables/text.js';
@@ -83,10 +82,8 @@ function checked(
   family: Family,
   diagnostics: Diagnostic[],
 ): FamilyTexts {
-  if (mode === 'nftables') {
-    diagnostics.push(...foreignTables({ name: file, text: parts.nft ?? '' }, family));
-    return parts;
-  }
+  // Whoever writes the table looks whether there is another one in the text.
+  if (mode === 'nftables') return parts;
   const missing = BACKENDS[mode].parts.filter(
     (part) => parts[part] === undefined && (mode === 'ipvs' || part === 'rules'),
   );
@@ -112,14 +109,4 @@ function checked(
   // The jumps of iptables mode are always the same, and node ports on localhost are told by the rule that guards them.
   const localhostNodePorts = /^-A KUBE-FIREWALL /m.test(parts.rules ?? '');
   return mode === 'iptables' && parts.setup === undefined ? { ...parts, setup: fixedSetup(localhostNodePorts) } : parts;
-}
-
-function foreignTables(source: SourceText, family: Family): readonly Diagnostic[] {
-  const { ruleSet, diagnostics } = readNftScript(source);
-  if (ruleSet === undefined) return diagnostics;
-  const ip = family === 'ipv4' ? 'ip' : 'ip6';
-  const foreign = ruleSet.tables.find((table) => table.foreign || table.family !== ip);
-  if (foreign === undefined) return [];
-  const message = `table ${foreign.family} ${foreign.name} is not kube-proxy's table of ${family}.`;
-  return [diagnostic('unreadable-rules', message, { place: { file: source.name } })];
 }

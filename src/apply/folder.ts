@@ -7,9 +7,6 @@ import { FAMILIES } from '../net/family.js';
 import { ApplyError, trouble } from './trouble.js';
 import type { Wanted } from './wanted.js';
 
-/** Where it is unless somebody says otherwise. */
-export const STATE_FOLDER = '/run/kuberules';
-
 /** What is in a file of a saved state. */
 interface SavedState {
   /** The version of this form. */

@@ -1,8 +1,9 @@
 /** kube-proxy's chains of one family: iptables mode, and the rules of IPVS mode. */
 import { JUMPS_TEXT as IPTABLES_JUMPS } from '../backends/iptables/setup.js';
 import { JUMPS_TEXT as IPVS_JUMPS } from '../backends/ipvs/setup.js';
-import { changeXtables, type Ownership, ownXtables } from '../backends/xtables/changes.js';
+import { changeXtables, type Ownership, ownXtables, type WrittenChain } from '../backends/xtables/changes.js';
 import { mergedRules } from '../backends/xtables/merge.js';
+import { ruleKey } from '../backends/xtables/quick-rule.js';
 import { printSetup, readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
 import { printXtables, readXtables, type XtablesText, xtablesTable } from '../backends/xtables/text.js';
 import { type Area, NO_WORK, type Reading, type Step } from './area.js';
@@ -58,9 +59,10 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   const owned: Ownership = {
     jumps: KNOWN_JUMPS,
     canaries: wanted.clean,
-    firewall: wanted.clean && !hasKubelet(current),
+    // kubelet makes it for IPv4 only.
+    firewall: family === 'ipv6' || !hasKubelet(current),
   };
-  const { input, changes, referred } = changeXtables({ rules, setup }, current, owned);
+  const { input, changes, referred, written } = changeXtables({ rules, setup }, current, owned);
   const parameters = changedParameters(setup, host);
   const stepsOf = (restored: string): readonly Step[] => {
     if (restored === '') return parameterSteps(parameters);
@@ -68,13 +70,21 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
     const command: Command = { program: tools.restore, args, input: restored };
     return [...parameterSteps(parameters), { kind: 'command', command, purpose: `to write the ${family} rules` }];
   };
-  const own = ownXtables(current, KNOWN_JUMPS);
-  const formerSetup: readonly SetupStep[] = [
-    ...own.setup,
-    ...parameters.flatMap(({ path, former }): readonly SetupStep[] =>
-      former === undefined ? [] : [{ kind: 'parameter', path, value: former, line: undefined }],
-    ),
-  ];
+  // In a large cluster it takes its time, and often nobody needs it.
+  let former: WantedRules | undefined;
+  const formerRules = (): WantedRules => {
+    const own = ownXtables(current, KNOWN_JUMPS);
+    const values = parameters.flatMap(({ path, former: value }): readonly SetupStep[] =>
+      value === undefined ? [] : [{ kind: 'parameter', path, value, line: undefined }],
+    );
+    return { ...wanted, rules: printXtables(own.rules), setup: printSetup([...own.setup, ...values]), clean: true };
+  };
+  const isQuick =
+    variant === 'nft' &&
+    parameters.length === 0 &&
+    written !== undefined &&
+    written.length <= MOST_LOOKED_UP &&
+    current.tables.some(({ lines }) => lines.length > MANY_LINES);
   return {
     work: {
       steps: stepsOf(input),
@@ -89,9 +99,31 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
       ],
       notes: referred.map((chain) => `${chain} is empty now but stays, as rules of others lead into it.`),
     },
-    former: { ...wanted, rules: printXtables(own.rules), setup: printSetup(formerSetup), clean: true },
+    get former() {
+      former ??= formerRules();
+      return former;
+    },
+    ...(isQuick ? { isDone: () => areWritten(written, tools, host) } : {}),
     additions: () => stepsOf(changeXtables({ rules: mergedRules(rules, current), setup }, current, owned).input),
   };
+}
+
+/** In tables with more lines than these a few chains are asked for one by one, as reading all takes seconds. */
+const MANY_LINES = 20_000;
+const MOST_LOOKED_UP = 20;
+
+/** Whether chains are as they were written. Asking for one needs no lock and, however many rules there are, no time. */
+async function areWritten(written: readonly WrittenChain[], { program }: Iptables, host: Host): Promise<boolean> {
+  for (const { table, chain, rules } of written) {
+    const { status, stdout } = await host.run({ program, args: ['-t', table, '-S', chain] });
+    const start = `-A ${chain}`;
+    const present = stdout
+      .split('\n')
+      .flatMap((line) => (line.startsWith(`${start} `) ? [line.slice(start.length)] : []));
+    if ((status === 0) !== (rules !== undefined)) return false;
+    if (present.map(ruleKey).join('\n') !== (rules ?? []).map(ruleKey).join('\n')) return false;
+  }
+  return true;
 }
 
 /** What iptables-save prints of a family. */

@@ -43,7 +43,9 @@ async function readTable(wanted: WantedTable, host: Host, hasProgram: boolean): 
       ? [`Table ${table} is laid out otherwise, so it is replaced as a whole: session affinity starts anew.`]
       : []),
     ...(lingering.length > 0
-      ? [`${lingering.length} chains are empty now but stay until the next change, as this kernel frees them late.`]
+      ? [
+          `Chains that are of no use any more (${lingering.length}) are emptied; as this kernel frees them late, they are deleted with the next change.`,
+        ]
       : []),
   ];
   return { work: { steps: [{ kind: 'command', command, purpose }], changes, notes }, former };

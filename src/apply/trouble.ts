@@ -37,8 +37,8 @@ export function commandTrouble(command: Command, finished: Finished, purpose: st
     );
   }
   const how = finished.status === undefined ? `ended by ${finished.trouble}` : `exit status ${finished.status}`;
-  const said = firstLines(finished.stderr);
   const refused = refusedLine(finished.stderr, command.input);
+  const said = firstLines(finished.stderr, refused?.whole);
   const parts = [
     `${text}, run ${purpose}, failed (${how})`,
     ...(said === '' ? [] : [`it says: ${said}`]),
@@ -47,18 +47,27 @@ export function commandTrouble(command: Command, finished: Finished, purpose: st
   return trouble('command-failed', `${parts.join('; ')}.`);
 }
 
-function firstLines(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+/** What a program said first, but for what repeats the refused line and marks a place in it, as nft does. */
+function firstLines(text: string, refused: string | undefined): string {
+  const lines = text.split('\n').filter((line) => !/^[\s^~]*$/.test(line) && line !== refused);
   const shown = lines.slice(0, 3).map((line) => line.trim());
   return shown.join(' / ') + (lines.length > shown.length ? ' / ...' : '');
 }
 
+/** A line of a program's input. */
+interface RefusedLine {
+  readonly number: number;
+  readonly whole: string;
+  /** As much of it as a message has room for. */
+  readonly text: string;
+}
+
 /** The line that a program complains about: `iptables-restore: line 12 failed`, `/dev/stdin:12:1-5: Error`. */
-function refusedLine(stderr: string, input: string | undefined): { number: number; text: string } | undefined {
+function refusedLine(stderr: string, input: string | undefined): RefusedLine | undefined {
   const [, a, b, c] = /\bline:? (\d+)|\bstdin:(\d+):|\bon line (\d+)/.exec(stderr) ?? [];
   const number = Number(a ?? b ?? c ?? Number.NaN);
-  const text = input?.split('\n')[number - 1];
-  return text === undefined || text === '' ? undefined : { number, text: text.slice(0, 200) };
+  const whole = input?.split('\n')[number - 1];
+  return whole === undefined || whole === '' ? undefined : { number, whole, text: whole.slice(0, 200) };
 }
 
 /** What a reader gave; its mistakes end the apply. */

@@ -13,7 +13,7 @@ export interface WantedRules {
   readonly rules: string;
   /** Chains, jumps and kernel parameters, as kuberules writes them. */
   readonly setup: string;
-  /** What goes although kube-proxy itself leaves it when it changes its rules: see `Ownership`. */
+  /** Whether the canaries of a kube-proxy go too. */
   readonly clean: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface WantedRules {
 export interface WantedTable {
   readonly kind: 'nftables';
   readonly family: Family;
-  /** As for `nft -f`; empty for no table. */
+  /** A script that makes the whole table, or the table as nft lists it; empty for no table. */
   readonly script: string;
 }
 

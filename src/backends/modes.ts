@@ -60,6 +60,19 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
       nodePort !== undefined && iptables.nodePortAddresses.all && !nftables.nodePortAddresses.all,
   },
   {
+    code: 'node-port-refusal',
+    title: 'node ports without endpoints, at addresses that nodePortAddresses leaves out',
+    modes: {
+      iptables: 'refused or dropped there too',
+      ...ipvsAndNftables('left to whoever listens there'),
+    },
+    scope: 'service port',
+    concerns: ({ nodePort, external }, { iptables }) =>
+      nodePort !== undefined &&
+      (external === 'reject' || external === 'drop') &&
+      !(iptables.nodePortAddresses.all && iptables.localhostNodePorts),
+  },
+  {
     code: 'health-check-node-port',
     title: 'firewall in front of health-check node ports',
     modes: {
@@ -120,6 +133,17 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
     },
     scope: 'service port',
     concerns: (port) => port.externallyAccessible && port.external === 'local' && !onlyLocalEndpoints(port),
+  },
+  {
+    code: 'external-local-source',
+    title: 'externalTrafficPolicy Local, source of connections of the node itself',
+    modes: {
+      ...iptablesAndNftables('masqueraded'),
+      ipvs: 'kept: on kube-ipvs0 that is the address that is called',
+    },
+    scope: 'service port',
+    concerns: ({ externallyAccessible, externalPolicyLocal, hasEndpoints }) =>
+      externallyAccessible && externalPolicyLocal && hasEndpoints,
   },
   {
     code: 'external-local-without-endpoint',
@@ -201,8 +225,7 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
       ipvs: 'masqueraded if it comes from the node itself',
     },
     scope: 'node',
-    concerns: (plan, { ipvs, nftables }) =>
-      hasServices(plan) && ipvs.localDetector === undefined && !ipvs.masqueradeAll && !nftables.masqueradeAll,
+    concerns: (plan, { ipvs }) => hasServices(plan) && ipvs.localDetector === undefined && !ipvs.masqueradeAll,
   },
   {
     code: 'masquerade-settings',
@@ -289,13 +312,33 @@ export const JUDGED_DIFFERENCES: readonly JudgedDifference[] = [
   },
 ];
 
+/** Differences that concern every cluster, though hardly anybody ever meets them: they are never noted. */
+const RARE_DIFFERENCES: readonly ModeDifference[] = [
+  {
+    code: 'remote-hairpin',
+    title: 'a pod of another node that reaches itself through this node',
+    modes: {
+      iptables: 'masqueraded',
+      ...ipvsAndNftables('not masqueraded, so it gets no answer'),
+    },
+    scope: 'node',
+  },
+  {
+    code: 'cluster-ip-route',
+    title: 'the node itself to a cluster IP that no route of it covers',
+    modes: {
+      ...iptablesAndNftables('fails: network is unreachable'),
+      ipvs: 'works: the address is on kube-ipvs0',
+    },
+    scope: 'node',
+  },
+];
+
 /** The differences as a table to print; `compile` with `notes` says which of them matter for a cluster. */
-export const MODE_DIFFERENCES: readonly ModeDifference[] = JUDGED_DIFFERENCES.map(({ code, title, modes, scope }) => ({
-  code,
-  title,
-  modes,
-  scope,
-}));
+export const MODE_DIFFERENCES: readonly ModeDifference[] = [
+  ...JUDGED_DIFFERENCES.map(({ code, title, modes, scope }) => ({ code, title, modes, scope })),
+  ...RARE_DIFFERENCES,
+];
 
 function iptablesAndIpvs(text: string): Readonly<Record<'iptables' | 'ipvs', string>> {
   return { iptables: text, ipvs: text };

@@ -41,8 +41,7 @@ interface HostFlags {
 }
 
 /** The options of `kuberules apply` as commander gives them. */
-export interface ApplyFlags extends Omit<ClusterFlags, 'filename'>, HostFlags {
-  readonly filename?: readonly string[];
+export interface ApplyFlags extends ClusterFlags, HostFlags {
   /** `-` for finished text on standard input. */
   readonly text: string | undefined;
   readonly restore?: string;
@@ -100,9 +99,11 @@ export async function runCleanup(flags: CleanupFlags, io: Io): Promise<number> {
   });
 }
 
-function usageErrors({ filename, text, restore, confirm, confirmWithin, dryRun }: ApplyFlags): readonly Diagnostic[] {
+function usageErrors(flags: ApplyFlags): readonly Diagnostic[] {
+  const { text, restore, confirm, confirmWithin, dryRun } = flags;
   const given = [
-    filename === undefined ? [] : '-f',
+    flags.filename === undefined ? [] : '-f',
+    flags.fromCluster === true ? '--from-cluster' : [],
     text === undefined ? [] : text,
     restore === undefined ? [] : '--restore',
     confirm ? '--confirm' : [],
@@ -112,7 +113,7 @@ function usageErrors({ filename, text, restore, confirm, confirmWithin, dryRun }
     return [diagnostic('usage', `unexpected argument ${JSON.stringify(text)}.`, { hint })];
   }
   if (given.length === 0) {
-    const hint = 'Give objects with -f, finished text with -, or a saved state with --restore.';
+    const hint = 'Give objects with -f or --from-cluster, finished text with -, or a saved state with --restore.';
     return [diagnostic('usage', 'there is nothing to apply.', { hint })];
   }
   if (given.length > 1) return [diagnostic('usage', `${given.join(' and ')} exclude each other.`)];
@@ -174,9 +175,7 @@ async function print(
 async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Task> {
   if (flags.restore !== undefined) return { ...NO_TASK, wanted: readState(flags.restore) };
   if (flags.text !== undefined) return finishedTask(flags, host);
-  const filename = flags.filename ?? [];
-  const configuration = readConfiguration({ ...flags, filename });
-  const { state, mode, config, diagnostics, sources } = readCluster({ ...flags, filename }, configuration, io);
+  const { state, mode, config, diagnostics, sources } = await readCluster(flags, readConfiguration(flags), io);
   if (hasErrors(diagnostics)) return { ...NO_TASK, diagnostics: placeDiagnostics(diagnostics, sources) };
   const node = flags.node ?? thisNode(state, config);
   if (typeof node === 'object') return { ...NO_TASK, diagnostics: [node] };

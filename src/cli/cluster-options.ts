@@ -1,6 +1,6 @@
 /** The options of every command that asks for the rules of a cluster. */
 import { type Command, Option } from 'commander';
-import { PROXY_MODES } from '../kube/config.js';
+import { PROXY_MODES } from '../kube/proxy-mode.js';
 import { addObjectOptions } from './object-options.js';
 
 /**

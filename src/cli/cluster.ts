@@ -1,4 +1,4 @@
-/** What most commands begin with: a cluster from files, and the configuration of a kube-proxy. */
+/** What most commands begin with: a cluster from files or an API server, and the configuration of a kube-proxy. */
 import { modeOf } from '../backends/compile.js';
 import { DEFAULT_CONFIG, type ProxyConfig, type ProxyMode, readConfig } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
@@ -11,14 +11,18 @@ import { simulate } from '../kube/simulate/simulate.js';
 import type { ClusterState } from '../kube/state.js';
 import { emptyState } from '../kube/state.js';
 import { FAMILIES } from '../net/family.js';
-import { readInputFile, readInputs } from './input.js';
+import { type InputTexts, readInputFile, readInputs } from './input.js';
 import type { Io } from './io.js';
-import { configFromFlags } from './proxy-flags.js';
+import { configFromFlags } from './proxy-flag-values.js';
 import { printable } from './report.js';
 
 /** The flags that say which objects, as commander gives them. */
 export interface ObjectFlags {
-  readonly filename: readonly string[];
+  /** undefined only with --from-cluster. */
+  readonly filename?: readonly string[] | undefined;
+  readonly fromCluster?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
   readonly recursive: boolean;
   readonly namespace?: string;
   readonly simulate: boolean;
@@ -74,24 +78,24 @@ export function readConfiguration(flags: ClusterFlags): Configuration {
   };
 }
 
-/**
- * Reads the objects and builds the cluster.
- * @param options.readsPods whether the command reads Pods itself, so that they are not called skipped
- */
-export function readCluster(
+/** What a command reads itself, so that it is asked for and not called skipped. */
+interface OwnReading {
+  readonly readsPods?: boolean;
+  readonly readsIngresses?: boolean;
+}
+
+/** Reads the objects and builds the cluster. */
+export async function readCluster(
   flags: ObjectFlags,
   configuration: Configuration,
   io: Io,
-  options: { readonly readsPods?: boolean } = {},
-): ClusterInput {
-  const start = [...configuration.diagnostics, ...unusedFlags(flags)];
+  options: OwnReading = {},
+): Promise<ClusterInput> {
+  const start = [...configuration.diagnostics, ...wrongFlags(flags)];
   const nothing = { ...configuration, state: emptyState(), objects: [], pods: [] };
   if (hasErrors(start)) return { ...nothing, diagnostics: start };
-  const inputs = readInputs(flags.filename, {
-    recursive: flags.recursive,
-    progress: (text) => {
-      if (io.interactive) io.err(`${printable(text)}\n`);
-    },
+  const inputs = await readTexts(flags, options, (text) => {
+    if (io.interactive) io.err(`${printable(text)}\n`);
   });
   const sources = [...configuration.sources, ...inputs.sources];
   const read = readObjects(inputs.sources);
@@ -102,10 +106,34 @@ export function readCluster(
   return { ...configuration, ...cluster, diagnostics: [...before, ...cluster.diagnostics], sources };
 }
 
+async function readTexts(
+  { filename = [], recursive, fromCluster, kubeconfig, context }: ObjectFlags,
+  { readsPods: pods = false, readsIngresses: ingresses = false }: OwnReading,
+  progress: (text: string) => void,
+): Promise<InputTexts> {
+  if (fromCluster !== true) return readInputs(filename, { recursive, progress });
+  const { readFromCluster } = await import('./from-cluster.js');
+  return readFromCluster({ kubeconfig, context }, { pods, ingresses, progress });
+}
+
 function noObjects(namespace: string | undefined): Diagnostic {
   const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
   const hint = 'A cluster without Services still has Nodes; give those to compile its rules.';
   return diagnostic('no-objects', `the input holds no object${where}.`, { hint });
+}
+
+function wrongFlags(flags: ObjectFlags): readonly Diagnostic[] {
+  return [...wrongSource(flags), ...unusedFlags(flags)];
+}
+
+/** A cluster has everything that files could add, and that --simulate would make up. */
+function wrongSource({ filename, fromCluster, context, simulate }: ObjectFlags): readonly Diagnostic[] {
+  if (fromCluster !== true) {
+    if (context === undefined) return [];
+    return [diagnostic('usage', '--context means something only with --from-cluster.')];
+  }
+  const others = [filename === undefined ? [] : '-f', simulate ? '--simulate' : []].flat();
+  return others.map((flag) => diagnostic('usage', `--from-cluster and ${flag} exclude each other.`));
 }
 
 /** Flags that only --simulate reads. */
@@ -135,11 +163,11 @@ function loadObjects(
   objects: readonly LocatedObject[],
   flags: ObjectFlags,
   config: ProxyConfig,
-  options: { readonly readsPods?: boolean },
+  options: OwnReading,
 ): LoadedCluster & Pick<ClusterInput, 'objects' | 'pods'> {
   const pods = objects.filter(isPod);
   if (!flags.simulate) return { ...loadCluster(objects, options), objects, pods };
-  const given = loadCluster(objects, { simulated: true });
+  const given = loadCluster(objects, { ...options, simulated: true });
   if (hasErrors(given.diagnostics)) return { ...given, objects, pods };
   // Where pods are told by the cluster's network, made up pods belong into it.
   const clusterCIDR = FAMILIES.flatMap((family) => config.clusterCIDRs[family] ?? []).join(',');
@@ -154,7 +182,7 @@ function loadObjects(
     const diagnostics = simulated.diagnostics.filter((each) => each.severity !== 'note');
     return { state: given.state, objects, pods, diagnostics };
   }
-  const loaded = loadCluster(simulated.objects, { simulated: true });
+  const loaded = loadCluster(simulated.objects, { ...options, simulated: true });
   const diagnostics = [...simulated.diagnostics, ...loaded.diagnostics];
   // Given Pods come with their origin; those that were made have none.
   const running = simulated.objects.filter(isPod);

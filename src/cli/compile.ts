@@ -29,7 +29,7 @@ interface Outcome extends Compiled {
 
 /** Runs the command; returns the exit code. */
 export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
-  const outcome = compileInputs(flags, io);
+  const outcome = await compileInputs(flags, io);
   const found = placeDiagnostics(outcome.diagnostics, outcome.sources);
   const selected = hasErrors(found) ? [] : selectParts(outcome, flags);
   const written = hasErrors(found) || flags.outputDir === undefined ? [] : writeFolder(flags.outputDir, selected);
@@ -42,13 +42,13 @@ export async function runCompile(flags: CompileFlags, io: Io): Promise<number> {
   return failed ? TROUBLE : DONE;
 }
 
-function compileInputs(flags: CompileFlags, io: Io): Outcome {
+async function compileInputs(flags: CompileFlags, io: Io): Promise<Outcome> {
   const configuration = readConfiguration(flags);
   // A configuration that cannot be used has no mode, either.
   const missing = hasErrors(configuration.diagnostics) ? [] : missingParts(flags, configuration.mode);
   if (missing.length > 0)
     return { ...configuration, parts: [], diagnostics: [...configuration.diagnostics, ...missing] };
-  const { state, mode, config, diagnostics, sources } = readCluster(flags, configuration, io);
+  const { state, mode, config, diagnostics, sources } = await readCluster(flags, configuration, io);
   if (hasErrors(diagnostics)) return { mode, parts: [], diagnostics, sources };
   const { node, family, notes } = flags;
   const compiled = compile(state, { mode, config, node, family, notes });

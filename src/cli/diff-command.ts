@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { PROXY_MODES, type ProxyMode } from '../kube/config.js';
+import { PROXY_MODES, type ProxyMode } from '../kube/proxy-mode.js';
 import type { Io } from './io.js';
 import { addReadingOptions } from './object-options.js';
 import { addProxyFlags } from './proxy-flags.js';

@@ -37,7 +37,7 @@ interface Inputs {
 export async function runDiff(old: string, now: string | undefined, flags: DiffFlags, io: Io): Promise<number> {
   const wrong = usageProblems(old, now, flags);
   if (wrong.length > 0) return finish(flags, io, undefined, wrong);
-  const inputs = readSides(old, now, flags, io);
+  const inputs = await readSides(old, now, flags, io);
   if (hasErrors(inputs.diagnostics)) return finish(flags, io, undefined, placed(inputs, inputs.diagnostics));
   const { pairs, diagnostics } = chooseSides(inputs, flags);
   const said = placed(inputs, [...inputs.diagnostics, ...diagnostics]);
@@ -58,18 +58,18 @@ function usageProblems(old: string, now: string | undefined, flags: DiffFlags): 
   return [diagnostic('usage', 'there is nothing to compare with.', { hint })];
 }
 
-function readSides(old: string, now: string | undefined, flags: DiffFlags, io: Io): Inputs {
+async function readSides(old: string, now: string | undefined, flags: DiffFlags, io: Io): Promise<Inputs> {
   const { mode, node: _, config, oldConfig, newConfig, ...rest } = flags;
   const configuration = (file: string | undefined, side: 0 | 1) =>
     readConfiguration({ ...rest, filename: [], ...optional('config', file), ...optional('mode', mode?.[side]) });
   const first = configuration(oldConfig ?? config, 0);
   const second = configuration(newConfig ?? config, 1);
-  const before = readCluster({ ...rest, filename: [old] }, first, io);
+  const before = await readCluster({ ...rest, filename: [old] }, first, io);
   // What is read once cannot be wrong twice.
   const after =
     now === undefined
       ? { ...before, ...second, sources: [...before.sources, ...second.sources] }
-      : readCluster({ ...rest, filename: [now] }, second, io);
+      : await readCluster({ ...rest, filename: [now] }, second, io);
   const diagnostics = [...before.diagnostics, ...after.diagnostics];
   return {
     old: before,

@@ -29,7 +29,7 @@ const ABOUT_RULES: ReadonlySet<string> = new Set(['no-cluster-ip', 'no-endpoint-
 
 /** Runs the command; returns the exit code. */
 export async function runDns(flags: DnsFlags, io: Io): Promise<number> {
-  const cluster = readCluster(flags, DEFAULT_CONFIGURATION, io, { readsPods: flags.pods });
+  const cluster = await readCluster(flags, DEFAULT_CONFIGURATION, io, { readsPods: flags.pods });
   const read = cluster.diagnostics.filter(({ code }) => !ABOUT_RULES.has(code));
   const podDiagnostics: Diagnostic[] = [];
   const pods = flags.pods ? readPods(cluster.pods, podDiagnostics) : [];

@@ -26,7 +26,7 @@ const MOST_CANDIDATES = 5;
 export async function runEnv(flags: EnvFlags, io: Io): Promise<number> {
   // The Service kubernetes is of the namespace default, whatever that of the Pod.
   const { namespace, ...everywhere } = flags;
-  const cluster = readCluster(everywhere, DEFAULT_CONFIGURATION, io, { readsPods: true });
+  const cluster = await readCluster(everywhere, DEFAULT_CONFIGURATION, io, { readsPods: true });
   const read = cluster.diagnostics.filter(({ code }) => !ABOUT_RULES.has(code));
   const { pod, variables, diagnostics: own } = hasErrors(read) ? NOTHING : environment(cluster, namespace, flags);
   const diagnostics = placeDiagnostics([...read, ...own], cluster.sources);

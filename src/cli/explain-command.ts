@@ -11,9 +11,10 @@ export function addExplain(program: Command, io: Io, exit: (code: number) => voi
     .summary('say what a Service has on a node and why, and what a chain or a line of rules is for')
     .description(
       'Explains a Service (shop/web, shop/web:http), the name of a chain, set or map (KUBE-SEP-..., service-ips), or a ' +
-        "line of rules ('-A KUBE-SERVICES ...', as saved by iptables, ipvsadm, ipset or written for nft).",
+        "line of rules ('-A KUBE-SERVICES ...'), as iptables, ipvsadm, ipset and nft save, list or take it.",
     )
-    .argument('<what>', 'a Service, a name, or a line in quotes');
+    .argument('[what]', 'a Service, a name, or a line in quotes')
+    .option('--line-file <FILE>', 'instead of WHAT: explain every line of a file, or with - of standard input');
   addClusterOptions(explain);
   explain
     .addOption(new Option('--family <FAMILY>', 'only this IP family (default: those of the node)').choices(FAMILIES))
@@ -21,7 +22,7 @@ export function addExplain(program: Command, io: Io, exit: (code: number) => voi
     .option('--rules', 'print the lines that a Service has in the compiled rules', false)
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
   addProxyFlags(explain);
-  explain.action(async (what: string, options) => {
+  explain.action(async (what: string | undefined, options) => {
     const { runExplain } = await import('./explain.js');
     exit(await runExplain(what, options, io));
   });
@@ -32,7 +33,7 @@ export function addExplain(program: Command, io: Io, exit: (code: number) => voi
  * option, as no option has a blank behind its letter.
  */
 export function linesLast(args: readonly string[]): readonly string[] {
-  const lines = args.filter((arg) => /^-[A-Za-z] /.test(arg));
+  const lines = args.filter((arg) => /^-[A-Za-z>] /.test(arg));
   if (lines.length === 0 || args.includes('--')) return args;
   return [...args.filter((arg) => !lines.includes(arg)), '--', ...lines];
 }

@@ -42,7 +42,7 @@ export function explanationText(explanation: Explanation, setting: Setting, opti
   const printer = createPrinter(options);
   if (explanation.kind === 'service') printService(printer, explanation, setting);
   else if (explanation.kind === 'name') printName(printer, explanation, setting, 0);
-  else printLine(printer, explanation, setting);
+  else printLines(printer, explanation.kind === 'lines' ? explanation.lines : [explanation], setting);
   return printer.lines.map((line) => `${line}\n`).join('');
 }
 
@@ -197,20 +197,33 @@ function meaningText(meaning: NameMeaning, setting: Setting): string {
   return `${whose}${where}${inModes}${of}${at}: ${text}.${there}`;
 }
 
-function printLine(printer: Printer, explanation: LineExplanation, setting: Setting): void {
-  const { line, what, matches, effect, reason, names, written } = explanation;
+/** Lines below each other; what was said of a name is not said again. */
+function printLines(printer: Printer, lines: readonly LineExplanation[], setting: Setting): void {
+  const said = new Set<string>();
+  for (const [i, each] of lines.entries()) {
+    if (i > 0) printer.lines.push('');
+    printLine(printer, each);
+    for (const name of each.names) {
+      if (!said.has(name.name)) printName(printer, name, setting, 2);
+      said.add(name.name);
+    }
+  }
+}
+
+function printLine(printer: Printer, explanation: LineExplanation): void {
+  const { line, what, matches, effect, reason, written, nearest } = explanation;
   printer.lines.push(printable(line));
   const rows: (readonly string[])[] = [['what', what]];
   if (matches.length > 0) rows.push(['if', matches.join(', and ')]);
   rows.push(['does', effect]);
   if (reason !== '') rows.push(['why', reason]);
   if (written !== undefined) rows.push(['written', writtenText(written)]);
+  if (nearest !== undefined) rows.push(['nearest', nearest]);
   printer.rows(2, rows);
-  for (const name of names) printName(printer, name, setting, 2);
 }
 
 function writtenText(written: boolean): string {
   return written
     ? 'yes, the compiled rules of this node have it'
-    : 'no, the compiled rules of this node have no such line: it is stale, of another cluster, or not of kube-proxy';
+    : 'no, this is not a line that kube-proxy writes for these objects on this node: it is stale, changed, of another cluster, or not of kube-proxy';
 }

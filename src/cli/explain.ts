@@ -2,12 +2,13 @@
 import { explainContext } from '../inspect/explain/context.js';
 import { type ExplainKind, explain } from '../inspect/explain/explain.js';
 import type { Explanation, Setting } from '../inspect/explain/model.js';
-import { type Diagnostic, hasErrors } from '../kube/diagnostics.js';
+import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { placeDiagnostics } from '../kube/locate.js';
 import type { Family } from '../net/family.js';
 import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
 import { explanationText } from './explain-text.js';
+import { readInputFile } from './input.js';
 import type { Io } from './io.js';
 import { diagnosticJson, printDiagnostics } from './report.js';
 
@@ -15,16 +16,20 @@ import { diagnosticJson, printDiagnostics } from './report.js';
 export interface ExplainFlags extends ClusterFlags {
   readonly family?: Family;
   readonly as?: ExplainKind;
+  /** A file of lines to explain, `-` for standard input. */
+  readonly lineFile?: string;
   readonly rules: boolean;
   readonly output: 'text' | 'json';
 }
 
 /** Runs the command; returns the exit code. */
-export async function runExplain(what: string, flags: ExplainFlags, io: Io): Promise<number> {
+export async function runExplain(what: string | undefined, flags: ExplainFlags, io: Io): Promise<number> {
+  const question = readQuestion(what, flags);
+  if ('severity' in question) return finish(flags, io, undefined, [question]);
   const configuration = readConfiguration(flags);
   // Names of rules may be of any namespace, whatever that of a Service that is named without.
   const { namespace, ...everywhere } = flags;
-  const cluster = readCluster(everywhere, configuration, io);
+  const cluster = await readCluster(everywhere, configuration, io);
   if (hasErrors(cluster.diagnostics)) {
     return finish(flags, io, undefined, placeDiagnostics(cluster.diagnostics, cluster.sources));
   }
@@ -35,10 +40,28 @@ export async function runExplain(what: string, flags: ExplainFlags, io: Io): Pro
     node: flags.node,
     family: flags.family,
   });
-  const answer = context && explain(what, context, flags.as, namespace);
+  const answer = context && explain(question.text, context, question.as, namespace);
   const said = [...cluster.diagnostics, ...diagnostics, ...(answer?.diagnostics ?? [])];
   const result = context && answer?.explanation && { setting: context.setting, explanation: answer.explanation };
   return finish(flags, io, result, placeDiagnostics(said, cluster.sources));
+}
+
+/** What is asked: the argument, or a file. */
+function readQuestion(
+  what: string | undefined,
+  { as, lineFile, filename = [] }: ExplainFlags,
+): { readonly text: string; readonly as: ExplainKind | undefined } | Diagnostic {
+  const hint = 'Give a Service, a name or a line, or --line-file FILE.';
+  if (lineFile === undefined) {
+    return what === undefined ? diagnostic('usage', 'there is nothing to explain.', { hint }) : { text: what, as };
+  }
+  if (what !== undefined) return diagnostic('usage', 'an argument and --line-file exclude each other.', { hint });
+  if (as !== undefined && as !== 'line') return diagnostic('usage', `--line-file has lines, not a ${as}.`);
+  if (lineFile === '-' && filename.includes('-')) {
+    return diagnostic('usage', 'standard input can be read only once.', { hint: 'Give the objects as files.' });
+  }
+  const source = readInputFile(lineFile);
+  return 'text' in source ? { text: source.text, as: 'line' } : source;
 }
 
 interface Result {

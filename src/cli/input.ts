@@ -15,7 +15,7 @@ export interface InputTexts {
 const MANIFEST = /\.(json|yaml|yml)$/;
 
 /** Larger than any listing of objects, and below what one string can hold. */
-const MAX_BYTES = 400 * 1024 * 1024;
+export const MAX_BYTES = 400 * 1024 * 1024;
 
 /** How much is read at a time. */
 const PIECE_BYTES = 1024 * 1024;
@@ -154,7 +154,8 @@ function readPiece(descriptor: number, piece: Buffer): number {
   }
 }
 
-function megabytes(bytes: number): string {
+/** A size for people: `400 MiB`. */
+export function megabytes(bytes: number): string {
   return `${Math.round(bytes / 1024 / 1024)} MiB`;
 }
 

@@ -12,11 +12,10 @@ export function addLint(program: Command, io: Io, exit: (code: number) => void):
       'Finds Services that the API server admits and kube-proxy serves, but not as people expect: each with a reason ' +
         'and a way out. Exit status: 0 nothing found, 1 findings, 2 trouble.',
     );
-  addClusterOptions(lint);
+  // Without objects there still is --list.
+  addClusterOptions(lint, false);
   reword(lint, '--namespace', 'only findings about objects of this namespace');
   reword(lint, '--node', 'look at the rules of this node only (default: all Node objects)');
-  // Without objects there still is --list.
-  reword(lint, '--filename').mandatory = false;
   lint
     .option('--node-port-range <RANGE>', 'the range of node ports (default: 30000-32767)', portRange)
     .option('--only <CODE...>', 'run these checks only')
@@ -32,11 +31,10 @@ export function addLint(program: Command, io: Io, exit: (code: number) => void):
 }
 
 /** Says what an option that several commands share means here. */
-function reword(command: Command, long: string, description?: string): Option {
+function reword(command: Command, long: string, description: string): void {
   const option = command.options.find((each) => each.long === long);
   if (option === undefined) throw new Error(`no option ${long}`);
-  option.description = description ?? option.description;
-  return option;
+  option.description = description;
 }
 
 /** `30000-32767`, as kube-apiserver's --service-node-port-range is mostly written. */

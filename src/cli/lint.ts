@@ -14,8 +14,7 @@ import { checkListText, checksOf, explanationText, findingsText, jsonText } from
 import { printDiagnostics } from './report.js';
 
 /** The command's options as commander gives them. */
-export interface LintFlags extends Omit<ClusterFlags, 'filename'> {
-  readonly filename?: readonly string[];
+export interface LintFlags extends ClusterFlags {
   readonly nodePortRange?: readonly [number, number];
   readonly only?: readonly string[];
   readonly ignore?: readonly string[];
@@ -40,15 +39,14 @@ export async function runLint(flags: LintFlags, io: Io): Promise<number> {
   const unknown = unknownCodes(flags);
   if (unknown.length > 0) return finish(flags, io, undefined, unknown);
   if (flags.list || flags.explain !== undefined) return printChecks(flags, io);
-  const { filename } = flags;
-  if (filename === undefined) {
-    const hint = 'Name files or folders with -f, or see --list.';
+  if (flags.filename === undefined && flags.fromCluster !== true) {
+    const hint = 'Name files or folders with -f, give --from-cluster, or see --list.';
     return finish(flags, io, undefined, [diagnostic('usage', 'no objects to lint.', { hint })]);
   }
-  const configuration = readConfiguration({ ...flags, filename });
+  const configuration = readConfiguration(flags);
   // Other namespaces are read too: their Services may claim the same addresses.
   const { namespace: _, ...everywhere } = flags;
-  const cluster = readCluster({ ...everywhere, filename }, configuration, io);
+  const cluster = await readCluster(everywhere, configuration, io, { readsPods: true });
   const said = cluster.diagnostics.filter(({ code }) => !SAID_OTHERWISE.has(code));
   const wrong = hasErrors(said) ? [] : [...missingNode(flags, cluster), ...missingNamespace(flags, cluster.objects)];
   const before = [...said, ...wrong];

@@ -21,24 +21,23 @@ const TIMEOUT = 120_000;
 export function dumpHost(mode: ProxyMode): LiveDumps {
   const dumps: DumpText[] = [];
   const diagnostics: Diagnostic[] = [];
-  const run = (command: readonly string[], family?: Family): void => {
-    const result = runProgram(command);
-    if ('text' in result) dumps.push({ ...result, family });
+  const add = (allOf: NonNullable<DumpText['allOf']>, result: DumpText | Diagnostic, family?: Family): void => {
+    if ('text' in result) dumps.push({ ...result, family, allOf });
     else diagnostics.push(result);
   };
   if (mode === 'nftables') {
-    run(['nft', '-s', 'list', 'ruleset']);
+    add('nft', runProgram(['nft', '-s', 'list', 'ruleset']));
     return { dumps, diagnostics };
   }
-  for (const family of FAMILIES) {
-    const result = saveRules(family === 'ipv4' ? 'iptables' : 'ip6tables');
-    if ('text' in result) dumps.push({ ...result, family });
-    else diagnostics.push(result);
-  }
+  for (const family of FAMILIES) add('xtables', saveRules(family === 'ipv4' ? 'iptables' : 'ip6tables'), family);
   if (mode === 'ipvs') {
-    run(['ipvsadm', '-S', '-n']);
-    run(['ipset', 'save']);
-    run(['ip', '-o', 'addr', 'show', 'dev', 'kube-ipvs0']);
+    add('ipvsadm', runProgram(['ipvsadm', '-S', '-n']));
+    add('ipset', runProgram(['ipset', 'save']));
+    const addresses = ['ip', '-o', 'addr', 'show', 'dev', 'kube-ipvs0'];
+    const interfaces = runProgram(['ip', '-o', 'link', 'show']);
+    // Of an interface that is not there, ip says nothing but an error.
+    const isThere = !('text' in interfaces) || interfaces.text.includes(' kube-ipvs0: ');
+    add('addresses', isThere ? runProgram(addresses) : { name: addresses.join(' '), text: '' });
   }
   return { dumps, diagnostics };
 }

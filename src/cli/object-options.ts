@@ -14,7 +14,19 @@ export function addObjectOptions(
     '-f, --filename <FILE...>',
     'a file, a folder of .yaml, .yml and .json files, or - for standard input',
   );
-  return addReadingOptions(command.addOption(files.makeOptionMandatory(needed)), namespace);
+  command.addOption(files);
+  command
+    .option('--from-cluster', 'the objects of a running cluster instead of files', false)
+    .option('--kubeconfig <FILE>', 'with --from-cluster: how to reach it (default: as kubectl finds it)')
+    .option('--context <NAME>', "with --from-cluster: instead of the kubeconfig's current context");
+  if (needed) {
+    // Not as a mandatory option: there is another way to give objects.
+    command.hook('preAction', (_, action) => {
+      if (action.getOptionValue('filename') !== undefined || action.getOptionValue('fromCluster') === true) return;
+      action.error("error: no objects: give files with '-f, --filename <FILE...>', or --from-cluster");
+    });
+  }
+  return addReadingOptions(command, namespace);
 }
 
 /** Those of them that say how to read, for a command that takes its files as arguments. */

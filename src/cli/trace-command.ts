@@ -16,8 +16,14 @@ export function addTrace(program: Command, io: Io, exit: (code: number) => void)
     );
   addClusterOptions(trace, false);
   trace
-    .requiredOption('--from <PLACE>', 'an address, a pod ([namespace/]name), node, or node/NAME')
-    .requiredOption('--to <PLACE>', 'ADDRESS:PORT[/udp|/sctp], ADDRESS/icmp, or [namespace/]service[:port]')
+    .option('--from <PLACE>', 'an address, a pod ([namespace/]name), node, or node/NAME; not needed for an Ingress')
+    .requiredOption(
+      '--to <PLACE>',
+      'ADDRESS:PORT[/udp|/sctp], ADDRESS/icmp, namespace/service[:port], a name as the sender looks it up ' +
+        '(redis:6379, redis.shop.svc.cluster.local), or a URL (https://shop.example/cart)',
+    )
+    .option('--zone <NAME>', "the cluster's domain", 'cluster.local')
+    .option('--ingress-class <NAME>', 'for a URL: only Ingresses of this class')
     .option(
       '--dump <FILE...>',
       'what a node printed, instead of compiled rules (iptables-save, ipvsadm -S -n, nft ...)',

@@ -6,24 +6,42 @@ import type { Fate, Outcome } from '../backends/packet/walk.js';
 import type { TraceAnswer } from '../inspect/ask.js';
 import type { Surroundings } from '../inspect/ends.js';
 import { reasonOf } from '../inspect/reasons.js';
+import type { Route } from '../inspect/route.js';
 import { type ServiceNames, serviceNames } from '../inspect/service-names.js';
 import type { FateShare } from '../inspect/trace.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { joinHostPort } from '../net/ip.js';
 import { diagnosticJson, printable } from './report.js';
+import { routeJson, routeLines } from './route-report.js';
+import { textOf } from './wrap.js';
 
 /** What is reported. */
 export interface ShownTrace {
-  readonly answer: TraceAnswer;
+  readonly route: Route;
+  /** One for each destination of the route. */
+  readonly answers: readonly TraceAnswer[];
   readonly around: Surroundings;
   /** Which rules these are. */
   readonly rules: string;
 }
 
-/** The report for people: what was asked, one way with all its rules, then every end. */
+/** What is reported of one destination. */
+interface ShownAnswer extends Pick<ShownTrace, 'around' | 'rules'> {
+  readonly answer: TraceAnswer;
+}
+
+type Paint = (style: 'bold' | 'dim' | 'green' | 'red', text: string) => string;
+
+/** The report for people: how the destination was found, and for each address what follows. */
 export function traceText(shown: ShownTrace, color: boolean): string {
-  const paint = (style: 'bold' | 'dim' | 'green' | 'red', text: string) =>
-    color ? styleText(style, text, { validateStream: false }) : text;
+  const paint: Paint = (style, text) => (color ? styleText(style, text, { validateStream: false }) : text);
+  const route = routeLines(shown.route).map(printable);
+  const blocks = shown.answers.map((answer) => answerLines({ ...shown, answer }, paint));
+  return [...(route.length === 0 ? [] : [route]), ...blocks].map(textOf).join('\n');
+}
+
+/** What was asked, one way with all its rules, then every end. */
+function answerLines(shown: ShownAnswer, paint: Paint): readonly string[] {
   const { answer, around } = shown;
   const names = serviceNames(around.state);
   const lines = [paint('bold', printable(headline(shown, names))), ''];
@@ -42,10 +60,10 @@ export function traceText(shown: ShownTrace, color: boolean): string {
     lines.push(`${paint('bold', text.padStart(width))}  ${paint(style, printable(fateText(fate, shown)))}`);
   }
   if (shares.length === 0) lines.push('No connection can begin, so nothing is established.');
-  return `${lines.join('\n')}\n`;
+  return lines;
 }
 
-function headline({ answer: { packet, sender, trace }, rules }: ShownTrace, names: ServiceNames): string {
+function headline({ answer: { packet, sender, trace }, rules }: ShownAnswer, names: ServiceNames): string {
   const { family, protocol, source, destination, destinationPort } = packet;
   const to = protocol === 'icmp' ? destination : joinHostPort(destination, family, destinationPort);
   const from = sender.name === undefined ? source : `${source} (${sender.name})`;
@@ -89,7 +107,7 @@ interface WayLine {
   readonly reason: string;
 }
 
-function fateText(fate: Fate, { answer: { packet }, around }: ShownTrace): string {
+function fateText(fate: Fate, { answer: { packet }, around }: ShownAnswer): string {
   if (fate.kind === 'rejected') return `rejected by ${ruleText(fate.by)}: the sender is told at once`;
   if (fate.kind === 'dropped') return `dropped by ${ruleText(fate.by)}: nobody is told`;
   const { address, port, chosenBy, sourceNat } = fate;
@@ -112,15 +130,14 @@ function ruleText({ table, chain }: RuleReference): string {
 /** The report for programs; docs/schema/trace.json describes it. */
 export function traceJson(shown: ShownTrace | undefined, diagnostics: readonly Diagnostic[]): string {
   const result = {
-    trace: shown === undefined ? undefined : answerJson(shown),
+    route: shown === undefined ? undefined : routeJson(shown.route),
+    traces: shown === undefined ? [] : shown.answers.map((answer) => answerJson(answer, shown)),
     diagnostics: diagnostics.map(diagnosticJson),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;
 }
 
-function answerJson(shown: ShownTrace): unknown {
-  const { answer, around, rules } = shown;
-  const { packet, sender, trace } = answer;
+function answerJson({ packet, sender, trace }: TraceAnswer, { around, rules }: ShownTrace): unknown {
   const names = serviceNames(around.state);
   return {
     rules,

@@ -18,10 +18,11 @@ import { printDiagnostics } from './report.js';
 import { traceJson, traceText } from './trace-report.js';
 
 /** The command's options as commander gives them. */
-export interface TraceFlags extends Omit<ClusterFlags, 'filename'> {
-  readonly filename?: readonly string[];
-  readonly from: string;
+export interface TraceFlags extends ClusterFlags {
+  readonly from?: string;
   readonly to: string;
+  readonly zone: string;
+  readonly ingressClass?: string;
   readonly dump?: readonly string[];
   readonly family?: Family;
   readonly after?: string;
@@ -31,7 +32,7 @@ export interface TraceFlags extends Omit<ClusterFlags, 'filename'> {
   readonly output: 'text' | 'json';
 }
 
-/** An answer with what it is about. */
+/** Answers with what they are about. */
 interface Traced extends Asked {
   readonly around: Surroundings | undefined;
   /** `nftables rules of worker-1`, `rules in nft.txt`. */
@@ -41,9 +42,9 @@ interface Traced extends Asked {
 
 /** Runs the command; returns the exit code. */
 export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
-  const { answer, diagnostics, around, rules, sources } = traceInputs(flags, io);
+  const { route, answers, diagnostics, around, rules, sources } = await traceInputs(flags, io);
   const found = placeDiagnostics(diagnostics, sources);
-  const shown = answer === undefined || around === undefined ? undefined : { answer, around, rules };
+  const shown = route === undefined || around === undefined ? undefined : { route, answers, around, rules };
   if (flags.output === 'json') await io.out(traceJson(shown, found));
   else {
     printDiagnostics(found, io);
@@ -52,24 +53,27 @@ export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
   return shown === undefined ? TROUBLE : DONE;
 }
 
-function traceInputs(flags: TraceFlags, io: Io): Traced {
+async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
   const fail = (diagnostics: readonly Diagnostic[], sources: readonly SourceText[] = []): Traced => {
-    return { answer: undefined, diagnostics, around: undefined, rules: '', sources };
+    return { route: undefined, answers: [], diagnostics, around: undefined, rules: '', sources };
   };
-  const { filename = [], dump = [] } = flags;
-  if (filename.length === 0 && dump.length === 0) {
-    const hint = 'Give objects with -f, or what a node printed with --dump.';
+  const { dump = [] } = flags;
+  if (!givesObjects(flags) && dump.length === 0) {
+    const hint = 'Give objects with -f or --from-cluster, or what a node printed with --dump.';
     return fail([diagnostic('usage', 'there are no rules to trace through.', { hint })]);
   }
-  const cluster = clusterOf({ ...flags, filename }, io);
-  const { state, config, mode, objects, sources } = cluster;
+  const cluster = await clusterOf(flags, io);
+  const { state, config, mode, sources } = cluster;
+  // Pods that were made are among the objects only where they were given.
+  const objects = flags.simulate ? [...new Set([...cluster.objects, ...cluster.pods])] : cluster.objects;
   if (hasErrors(cluster.diagnostics)) return fail(cluster.diagnostics, sources);
   const { node, diagnostics: chosen } = chooseNode(state, flags.node, config);
   // Compiling says it once more, and of dumps alone it says nothing.
   const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : [])];
   if (node === undefined) return fail(said, sources);
 
-  const around: Surroundings = { state, pods: indexPods(objects), node, namespace: flags.namespace ?? 'default' };
+  const namespace = flags.namespace ?? 'default';
+  const around: Surroundings = { state, objects, pods: indexPods(objects), node, namespace };
   const compiled = (family: Family): KernelRules => {
     const { parts, diagnostics } = compile(state, { mode, config, node: flags.node, family });
     const rules = hasErrors(diagnostics) ? NO_RULES : rulesOfParts(parts, family);
@@ -79,6 +83,8 @@ function traceInputs(flags: TraceFlags, io: Io): Traced {
     from: flags.from,
     to: flags.to,
     family: flags.family,
+    zone: flags.zone,
+    ingressClass: flags.ingressClass,
     after: flags.after,
     established: flags.established,
     inInterface: flags.inInterface,
@@ -91,10 +97,14 @@ function traceInputs(flags: TraceFlags, io: Io): Traced {
 const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet: undefined, diagnostics: [] };
 
 /** The cluster; without objects an empty one, which dumps can do with. */
-function clusterOf(flags: ClusterFlags, io: Io): ClusterInput {
+async function clusterOf(flags: ClusterFlags, io: Io): Promise<ClusterInput> {
   const configuration = readConfiguration(flags);
-  if (flags.filename.length > 0) return readCluster(flags, configuration, io, { readsPods: true });
+  if (givesObjects(flags)) return readCluster(flags, configuration, io, { readsPods: true, readsIngresses: true });
   return { ...configuration, state: emptyState(), objects: [], pods: [] };
+}
+
+function givesObjects({ filename, fromCluster }: ClusterFlags): boolean {
+  return filename !== undefined || fromCluster === true;
 }
 
 function dumped(files: readonly string[], family: Family): KernelRules {

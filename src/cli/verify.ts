@@ -24,7 +24,7 @@ export async function runVerify(flags: VerifyFlags, io: Io): Promise<number> {
   const wrong = usageErrors(flags);
   if (wrong.length > 0) return finish(flags, io, undefined, wrong);
   const configuration = readConfiguration(flags);
-  const cluster = readCluster(flags, configuration, io);
+  const cluster = await readCluster(flags, configuration, io);
   if (hasErrors(cluster.diagnostics)) {
     return finish(flags, io, undefined, placeDiagnostics(cluster.diagnostics, cluster.sources));
   }
@@ -42,7 +42,7 @@ function modeAsked({ mode, live }: VerifyFlags, configuration: Configuration) {
   return live ? configuration.mode : mode;
 }
 
-function usageErrors({ filename, dump = [], live, namespace }: VerifyFlags): readonly Diagnostic[] {
+function usageErrors({ filename = [], dump = [], live, namespace }: VerifyFlags): readonly Diagnostic[] {
   const errors: Diagnostic[] = [];
   if (live === dump.length > 0) {
     const hint = 'Give files with --dump, or --live on the node itself.';

@@ -5,23 +5,14 @@ import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { show } from '../kube/fields.js';
 import type { Family } from '../net/family.js';
 import { isLoopback, joinHostPort, parseIp } from '../net/ip.js';
-import {
-  commonFamily,
-  type Destination,
-  isUnresolved,
-  resolveSender,
-  resolveTarget,
-  type Sender,
-  type Surroundings,
-} from './ends.js';
+import { isDiagnostics, type RouteRequest } from './destinations.js';
+import { commonFamily, type Destination, isUnresolved, type Sender, type Surroundings } from './ends.js';
+import { findRoute, type Route } from './route.js';
 import type { KernelRules } from './rule-texts.js';
 import { type Trace, tracePacket } from './trace.js';
 
 /** What somebody wants to know; texts as they were typed. */
-export interface TraceRequest {
-  readonly from: string;
-  readonly to: string;
-  readonly family: Family | undefined;
+export interface TraceRequest extends RouteRequest {
   /** The endpoint of the client's last connection, `10.244.1.7:8080`. */
   readonly after: string | undefined;
   readonly established: boolean;
@@ -40,35 +31,77 @@ export interface TraceAnswer {
   readonly trace: Trace;
 }
 
-/** The answer, or errors; what there is to say about the rules in any case. */
+/** The answers, or errors; what there is to say about the rules in any case. */
 export interface Asked {
-  readonly answer: TraceAnswer | undefined;
+  /** How `to` was understood; undefined where there are errors. */
+  readonly route: Route | undefined;
+  /** One for each destination of the route. */
+  readonly answers: readonly TraceAnswer[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
 /**
  * Answers a question.
- * @param rulesOf the rules of the node for one family; asked once
+ * @param rulesOf the rules of the node for one family; asked once for each
  */
 export function askTrace(around: Surroundings, rulesOf: (family: Family) => KernelRules, request: TraceRequest): Asked {
-  const fail = (...diagnostics: readonly Diagnostic[]): Asked => ({ answer: undefined, diagnostics });
-  const target = resolveTarget(request.to, around);
-  if (isUnresolved(target)) return fail(target);
-  const sender = resolveSender(request.from, around);
-  if (isUnresolved(sender)) return fail(sender);
-  const common = commonFamily(sender, target, request.family);
-  if (isUnresolved(common)) return fail(common);
-  const { family } = common;
-  const after = request.after === undefined ? undefined : readEndpoint(request.after, family);
-  if (request.after !== undefined && after === undefined) {
-    const hint = `Write the address and port of an endpoint: ${joinHostPort(family === 'ipv4' ? '10.244.1.7' : 'fd00::7', family, 8080)}.`;
-    return fail(diagnostic('usage', `--after ${show(request.after)} is not understood.`, { hint }));
-  }
+  const fail = (...diagnostics: readonly Diagnostic[]): Asked => ({ route: undefined, answers: [], diagnostics });
+  const route = findRoute(request, around);
+  if (isDiagnostics(route)) return fail(...route);
   const notLocal = request.localAddresses.find((text) => parseIp(text) === undefined);
   if (notLocal !== undefined) return fail(diagnostic('usage', `--local-address ${show(notLocal)} is no IP address.`));
-  const rules = rulesOf(family);
-  if (hasErrors(rules.diagnostics)) return fail(...rules.diagnostics);
+  const after = request.after === undefined ? undefined : readEndpoint(request.after);
+  const known = new Map<Family, KernelRules>();
+  const answers: TraceAnswer[] = [];
+  for (const target of route.destinations) {
+    const common = commonFamily(route.sender, target, request.family);
+    if (isUnresolved(common)) return fail(common);
+    const { family } = common;
+    const rules = known.get(family) ?? rulesOf(family);
+    known.set(family, rules);
+    if (hasErrors(rules.diagnostics)) return fail(...rules.diagnostics);
+    const answer = answerOf(around, rules, request, {
+      sender: route.sender,
+      target,
+      family,
+      after: after?.family === family ? after.place : undefined,
+    });
+    if ('severity' in answer) return fail(...rules.diagnostics, answer);
+    answers.push(answer);
+  }
+  const isUsed = answers.length === 0 || answers.some(({ packet }) => packet.family === after?.family);
+  if (request.after !== undefined && !(isUsed && after !== undefined)) {
+    const example = answers[0]?.packet.family === 'ipv6' ? '[fd00::7]:8080' : '10.244.1.7:8080';
+    const hint = `Write the address and port of an endpoint: ${example}.`;
+    return fail(diagnostic('usage', `--after ${show(request.after)} is not understood.`, { hint }));
+  }
+  return { route, answers, diagnostics: distinctOf(known) };
+}
 
+/** What was said of the rules of several families, each once. */
+function distinctOf(rules: ReadonlyMap<Family, KernelRules>): readonly Diagnostic[] {
+  const said = new Map<string, Diagnostic>();
+  for (const { diagnostics } of rules.values()) {
+    for (const each of diagnostics) said.set(JSON.stringify([each.code, each.object, each.path, each.message]), each);
+  }
+  return [...said.values()];
+}
+
+/** Two ends of one family. */
+interface Ends {
+  readonly sender: Sender;
+  readonly target: Destination;
+  readonly family: Family;
+  /** An endpoint in canonical text. */
+  readonly after: string | undefined;
+}
+
+function answerOf(
+  around: Surroundings,
+  rules: KernelRules,
+  request: TraceRequest,
+  { sender, target, family, after }: Ends,
+): TraceAnswer | Diagnostic {
   const isLocal = localAddresses(around, rules, request, family);
   const packet = packetOf(sender, target, family, isLocal);
   const named: Interface | undefined =
@@ -81,10 +114,10 @@ export function askTrace(around: Surroundings, rulesOf: (family: Family) => Kern
       established: request.established,
       world: { family, isLocal, routeLocalnet: rules.routeLocalnet ?? false, overBridge: undefined, after },
     });
-    return { answer: { packet, sender, target, incoming, trace }, diagnostics: rules.diagnostics };
+    return { packet, sender, target, incoming, trace };
   } catch (error) {
     if (!(error instanceof UnknownRule)) throw error;
-    return fail(...rules.diagnostics, unknownRule(error));
+    return unknownRule(error);
   }
 }
 
@@ -125,9 +158,9 @@ function packetOf(sender: Sender, target: Destination, family: Family, isLocal: 
   };
 }
 
-/** An endpoint in canonical text. */
-function readEndpoint(text: string, family: Family): string | undefined {
+/** An endpoint in canonical text, with its family. */
+function readEndpoint(text: string): { readonly family: Family; readonly place: string } | undefined {
   const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(text) ?? [];
   const ip = parseIp(host);
-  return ip?.family === family ? joinHostPort(ip.text, family, Number(port)) : undefined;
+  return ip === undefined ? undefined : { family: ip.family, place: joinHostPort(ip.text, ip.family, Number(port)) };
 }

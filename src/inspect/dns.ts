@@ -62,13 +62,9 @@ const MAX_ZONE = 220;
  * left out with a warning. A wrong zone is an error (usage).
  */
 export function dnsZones(state: ClusterState, options: DnsOptions = {}): DnsZones {
-  const zone = (options.zone ?? DEFAULT_ZONE).toLowerCase().replace(/\.$/, '');
-  const problem = zoneProblem(zone);
-  if (problem !== undefined) {
-    return { zones: [], diagnostics: [diagnostic('usage', `${show(options.zone)} cannot be the zone: ${problem}.`)] };
-  }
+  const domain = readDomain(options);
+  if ('severity' in domain) return { zones: [], diagnostics: [domain] };
   const diagnostics: Diagnostic[] = [];
-  const domain: Domain = { zone: `${zone}.`, ttl: options.ttl ?? DEFAULT_TTL };
   const entries = [...state.services].sort(([a], [b]) => compareBytes(a, b)).map(([, entry]) => entry);
   const loadable = createFilter(state, diagnostics);
   const select = (records: readonly DnsRecord[]): readonly DnsRecord[] =>
@@ -89,6 +85,47 @@ export function dnsZones(state: ClusterState, options: DnsOptions = {}): DnsZone
     if (records.length > 0) zones.push(withApex(REVERSE_ZONES[family], records));
   }
   return { zones, diagnostics };
+}
+
+/** The zone and its time to live, or what is wrong with the zone (usage). */
+export function readDomain({ zone, ttl }: DnsOptions): Domain | Diagnostic {
+  const name = (zone ?? DEFAULT_ZONE).toLowerCase().replace(/\.$/, '');
+  const problem = zoneProblem(name);
+  if (problem !== undefined) return diagnostic('usage', `${show(zone)} cannot be the zone: ${problem}.`);
+  return { zone: `${name}.`, ttl: ttl ?? DEFAULT_TTL };
+}
+
+/** The answer to a question for one name. */
+export interface DnsAnswer {
+  /** Those that `dnsZones` has of that name, but for what describes the zone itself; none where there is no such name. */
+  readonly records: readonly DnsRecord[];
+  /** The Service that the name is of, or below, also where DNS knows nothing of it. */
+  readonly entry: ServiceEntry | undefined;
+  /** What of that Service DNS does not know, as `dnsZones` says it. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Looks up one name without making the zones.
+ * @param name absolute, in lower case
+ * @param pods those that have records by their address
+ */
+export function dnsAnswer(
+  state: ClusterState,
+  name: string,
+  domain: Domain,
+  pods: (namespace: string) => readonly Pod[],
+): DnsAnswer {
+  const suffix = `.${domain.zone}`;
+  if (!name.endsWith(suffix)) return { records: [], entry: undefined, diagnostics: [] };
+  const [kind, namespace = '', service = ''] = name.slice(0, -suffix.length).split('.').reverse();
+  const entry = kind === 'svc' ? state.services.get(`${namespace}/${service}`) : undefined;
+  const ofPods = kind === 'pod' ? pods(namespace).flatMap((pod) => podRecords(pod, domain)) : [];
+  const records = entry === undefined ? ofPods : serviceRecords(entry, domain);
+  const diagnostics: Diagnostic[] = [];
+  const own = createZone(domain.zone, records.filter(createFilter(state, diagnostics))).records;
+  if (entry !== undefined) checkService(entry, diagnostics);
+  return { records: own.filter((record) => record.name === name), entry, diagnostics };
 }
 
 function zoneProblem(zone: string): string | undefined {

@@ -1,6 +1,7 @@
 /** Which pods there are, as far as EndpointSlices and Pod objects tell. */
 import { isFields } from '../kube/fields.js';
 import type { LocatedObject } from '../kube/objects.js';
+import { isPod } from '../kube/pod.js';
 import { isCanonicalIpv4, parseIp } from '../net/ip.js';
 
 /** A pod with one of its addresses. */
@@ -15,6 +16,8 @@ interface PodPlace {
 
 /** Pods by address and by name. */
 export interface PodIndex {
+  /** The Pod objects of a name, as they were given; of a name without a namespace those of all namespaces. */
+  given(name: string): readonly LocatedObject[];
   at(address: string): PodPlace | undefined;
   /** All addresses of a pod; of a name without a namespace those of all namespaces. */
   named(name: string): readonly PodPlace[];
@@ -27,11 +30,26 @@ export function indexPods(objects: readonly LocatedObject[]): PodIndex {
     pods ??= readPods(objects);
     return pods;
   };
+  const isNamed = (full: string, name: string) => full === name || full.slice(full.indexOf('/') + 1) === name;
   return {
+    given: (name) =>
+      objects.filter((each) => {
+        const full = isPod(each) ? fullName(each) : undefined;
+        return full !== undefined && isNamed(full, name);
+      }),
     at: (address) => all().get(address),
-    named: (name) =>
-      [...all().values()].filter((pod) => pod.name === name || pod.name.slice(pod.name.indexOf('/') + 1) === name),
+    named: (name) => [...all().values()].filter((pod) => isNamed(pod.name, name)),
   };
+}
+
+/** `namespace/name`, or undefined where an object has no name. */
+export function fullName({ object: { metadata } }: LocatedObject): string | undefined {
+  if (!isFields(metadata) || typeof metadata.name !== 'string') return undefined;
+  return `${placeName(metadata.namespace)}/${metadata.name}`;
+}
+
+function placeName(namespace: unknown): string {
+  return typeof namespace === 'string' && namespace !== '' ? namespace : 'default';
 }
 
 function readPods(objects: readonly LocatedObject[]): ReadonlyMap<string, PodPlace> {
@@ -41,9 +59,8 @@ function readPods(objects: readonly LocatedObject[]): ReadonlyMap<string, PodPla
     // A large cluster has 100,000 of them, and nearly all are written as they should be.
     const text = isCanonicalIpv4(address) ? address : parseIp(address)?.text;
     if (text === undefined) return;
-    const place = typeof namespace === 'string' ? namespace : 'default';
     const node = typeof nodeName === 'string' ? nodeName : undefined;
-    pods.set(text, { name: `${place}/${name}`, address: text, nodeName: node });
+    pods.set(text, { name: `${placeName(namespace)}/${name}`, address: text, nodeName: node });
   };
   for (const { object } of objects) {
     if (object.kind === 'EndpointSlice') addSlice(object, add);

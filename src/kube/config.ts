@@ -9,13 +9,10 @@ import { decodeSettings, type Settings } from './config-fields.js';
 import { type Diagnostic, diagnostic, type FieldPath, type Origin } from './diagnostics.js';
 import { isFields, show } from './fields.js';
 import type { RawObject, SourceText } from './objects.js';
+import type { ProxyMode } from './proxy-mode.js';
 import { readObjects } from './read.js';
 
-/** kube-proxy's backends, as `mode` and `--proxy-mode` spell them. */
-export const PROXY_MODES = ['iptables', 'ipvs', 'nftables'] as const;
-
-/** One of kube-proxy's backends. */
-export type ProxyMode = (typeof PROXY_MODES)[number];
+export { PROXY_MODES, type ProxyMode } from './proxy-mode.js';
 
 /** How kube-proxy tells traffic of pods on this cluster or node from the rest. */
 export type DetectLocalMode = 'ClusterCIDR' | 'NodeCIDR' | 'BridgeInterface' | 'InterfaceNamePrefix';

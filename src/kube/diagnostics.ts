@@ -49,6 +49,12 @@ export interface Diagnostic {
 export const DIAGNOSTIC_CODES = {
   usage: { severity: 'error', meaning: 'a command line that cannot be understood: an unknown command, flag or mode' },
   'unreadable-input': { severity: 'error', meaning: 'a file or folder is missing or cannot be read' },
+  'no-kubeconfig': {
+    severity: 'error',
+    meaning: '--from-cluster: there is no kubeconfig, context or credential, or it cannot be read',
+  },
+  'cluster-unreachable': { severity: 'error', meaning: '--from-cluster: the API server does not answer' },
+  'cluster-refused': { severity: 'error', meaning: '--from-cluster: the API server does not give what is asked for' },
   'binary-input': {
     severity: 'error',
     meaning: 'a file holds NUL bytes or no UTF-8 text, or is too large to be manifests',
@@ -169,6 +175,10 @@ export const DIAGNOSTIC_CODES = {
   'unknown-rule': {
     severity: 'error',
     meaning: 'trace: the packet meets a rule that is not known, or depends on something that is not known',
+  },
+  'unknown-name': {
+    severity: 'error',
+    meaning: 'trace: the sender would get no answer from DNS for the name, or no Ingress is given for the URL',
   },
   'foreign-rules': {
     severity: 'warning',

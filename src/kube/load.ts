@@ -2,10 +2,11 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { compareBytes } from '../net/text.js';
 import { checkConflicts } from './conflicts.js';
-import { type Diagnostic, diagnostic, hasErrors, type Origin } from './diagnostics.js';
+import { type Diagnostic, diagnostic, hasErrors } from './diagnostics.js';
 import { type Endpoints, parseEndpoints, slicesOfEndpoints } from './endpoints.js';
 import { type EndpointSlice, parseEndpointSlice } from './endpointslice.js';
 import { show } from './fields.js';
+import { isIngress } from './ingress.js';
 import { subjectOf } from './metadata.js';
 import { type Node, parseNode } from './node.js';
 import { isTyped, type LocatedObject, type RawObject } from './objects.js';
@@ -13,6 +14,7 @@ import { isPod } from './pod.js';
 import { parseService, type Service, serviceKey } from './service.js';
 import { parseServiceCIDR, type ServiceCIDR } from './service-cidr.js';
 import { type ClusterState, emptyState, setNode, setService, setServiceCIDR, setSlice } from './state.js';
+import { addUnique } from './unique.js';
 
 /** The API version in which each kind that matters is read. */
 const VERSIONS: ReadonlyMap<string, string> = new Map([
@@ -69,10 +71,11 @@ export function located(
  * diagnostics the state is empty.
  * @param options.simulated whether workloads were turned into EndpointSlices already, so that nothing points at the flag
  * @param options.readsPods whether the caller reads Pods itself, so that they are not called skipped
+ * @param options.readsIngresses the same of Ingresses
  */
 export function loadCluster(
   objects: readonly LocatedObject[],
-  options: { readonly simulated?: boolean; readonly readsPods?: boolean } = {},
+  options: { readonly simulated?: boolean; readonly readsPods?: boolean; readonly readsIngresses?: boolean } = {},
 ): LoadedCluster {
   const diagnostics: Diagnostic[] = [];
   const services = new Map<string, Service>();
@@ -90,6 +93,7 @@ export function loadCluster(
     else if (kind === 'Node') addUnique(nodes, parseNode(each, diagnostics), diagnostics, kind);
     else if (kind === 'ServiceCIDR') addUnique(serviceCIDRs, parseServiceCIDR(each, diagnostics), diagnostics, kind);
     else if (options.readsPods === true && isPod(each)) continue;
+    else if (options.readsIngresses === true && isIngress(each)) continue;
     else if (options.simulated !== true || SIMULATED_VERSIONS.get(each.object.kind) !== each.object.apiVersion) {
       // A kind of the same name in another group is told by its version.
       const name = VERSIONS.has(each.object.kind)
@@ -148,38 +152,6 @@ function knownKind(located: LocatedObject, diagnostics: Diagnostic[]): string | 
 function groupOf(apiVersion: string): string {
   const slash = apiVersion.indexOf('/');
   return slash < 0 ? '' : apiVersion.slice(0, slash);
-}
-
-interface Named {
-  readonly namespace?: string;
-  readonly name: string;
-  readonly origin: Origin | undefined;
-}
-
-/** Adds an object by its name, unless there is one of that name already. */
-function addUnique<T extends Named>(
-  map: Map<string, T>,
-  value: T | undefined,
-  diagnostics: Diagnostic[],
-  kind: string,
-) {
-  if (value === undefined) return;
-  const key = value.namespace === undefined ? value.name : `${value.namespace}/${value.name}`;
-  const first = map.get(key);
-  if (first === undefined) {
-    map.set(key, value);
-    return;
-  }
-  const where =
-    first.origin === undefined ? '' : ` (first in ${first.origin.file}, document ${first.origin.document + 1})`;
-  diagnostics.push(
-    diagnostic('duplicate-object', `${kind} ${key} is given twice${where}.`, {
-      object: `${kind} ${key}`,
-      path: ['metadata', 'name'],
-      hint: 'Remove one of them.',
-      origin: value.origin,
-    }),
-  );
 }
 
 function countKinds(kinds: ReadonlyMap<string, number>): string {

@@ -1,9 +1,10 @@
 /** core/v1 Pod: what names and environment variables depend on. Its containers are looked at by `--simulate` only. */
 import type { IpAddress } from '../net/ip.js';
-import { type Diagnostic, diagnostic, type Origin } from './diagnostics.js';
+import type { Diagnostic, Origin } from './diagnostics.js';
 import { readBoolean, readFields, readIp, readText } from './fields.js';
 import { readMetadata, subjectOf } from './metadata.js';
 import type { LocatedObject } from './objects.js';
+import { addUnique } from './unique.js';
 
 /** A Pod as far as it is read here. */
 export interface Pod {
@@ -31,16 +32,7 @@ export function isPod({ object }: LocatedObject): boolean {
 export function readPods(objects: readonly LocatedObject[], diagnostics: Diagnostic[]): readonly Pod[] {
   const pods = new Map<string, Pod>();
   for (const located of objects) {
-    const pod = isPod(located) ? parsePod(located, diagnostics) : undefined;
-    if (pod === undefined) continue;
-    const key = `${pod.namespace}/${pod.name}`;
-    if (!pods.has(key)) pods.set(key, pod);
-    else {
-      const about = { object: `Pod ${key}`, path: ['metadata', 'name'], origin: pod.origin };
-      diagnostics.push(
-        diagnostic('duplicate-object', `Pod ${key} is given twice.`, { ...about, hint: 'Remove one of them.' }),
-      );
-    }
+    if (isPod(located)) addUnique(pods, parsePod(located, diagnostics), diagnostics, 'Pod');
   }
   return [...pods.values()];
 }

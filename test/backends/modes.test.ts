@@ -1,5 +1,6 @@
 /** Each difference between modes concerns whom it should, and nobody else. */
 import { expect, it } from 'vitest';
+import { JUDGED_DIFFERENCES } from '../../src/backends/modes.js';
 import {
   compile,
   DEFAULT_CONFIG,
@@ -97,6 +98,13 @@ const SITUATIONS: Readonly<Record<string, readonly [Situation, ...Situation[]]>>
     { ...nodePort, config: { nodePortAddresses: someNetwork === undefined ? [] : [someNetwork] } },
   ],
   'node-port-addresses': [nodePort, {}, { ...nodePort, config: { nodePortAddresses: 'primary' } }],
+  'node-port-refusal': [
+    { ...nodePort, endpoints: [], config: { nodePortAddresses: 'primary' } },
+    { ...nodePort, config: { nodePortAddresses: 'primary' } },
+    { endpoints: [], config: { nodePortAddresses: 'primary' } },
+    // Then node ports answer on every address, 127.0.0.1 among them.
+    { ...nodePort, endpoints: [] },
+  ],
   'health-check-node-port': [
     { ...vip, spec: { ...local, healthCheckNodePort: 32100 } },
     { ...vip, spec: local },
@@ -116,6 +124,7 @@ const SITUATIONS: Readonly<Record<string, readonly [Situation, ...Situation[]]>>
     { ...vip, endpoints: ['here', 'elsewhere'] },
     { ...vip, spec: local, endpoints: ['elsewhere'] },
   ],
+  'external-local-source': [{ ...vip, spec: local }, vip, { spec: local }, { ...vip, spec: local, endpoints: [] }],
   'external-local-without-endpoint': [
     { ...vip, spec: local, endpoints: ['elsewhere'] },
     { ...vip, endpoints: ['elsewhere'] },
@@ -161,7 +170,9 @@ const SITUATIONS: Readonly<Record<string, readonly [Situation, ...Situation[]]>>
 };
 
 it('every difference has its situations, and a name of its own', () => {
-  expect(Object.keys(SITUATIONS)).toEqual(MODE_DIFFERENCES.map(({ code }) => code));
+  expect(Object.keys(SITUATIONS)).toEqual(JUDGED_DIFFERENCES.map(({ code }) => code));
+  const never = MODE_DIFFERENCES.map(({ code }) => code).filter((code) => !(code in SITUATIONS));
+  expect(never).toEqual(['remote-hairpin', 'cluster-ip-route']);
   for (const { code, modes } of MODE_DIFFERENCES) {
     expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
     expect(new Set(Object.values(modes)).size).toBeGreaterThan(1);

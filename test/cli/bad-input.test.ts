@@ -241,7 +241,13 @@ describe('what is not there', () => {
       'Allowed choices are iptables, ipvs, nftables. [usage]',
     ],
     ['an unknown flag', () => ['-f', file(), '--frobnicate'], "unknown option '--frobnicate' [usage]"],
-    ['no -f', () => [], "required option '-f, --filename <FILE...>' not specified [usage]"],
+    ['no -f', () => [], "no objects: give files with '-f, --filename <FILE...>', or --from-cluster [usage]"],
+    ['--context of no cluster', () => ['-f', file(), '--context', 'test'], 'only with --from-cluster. [usage]'],
+    [
+      'files and a cluster',
+      () => ['-f', file(), '--from-cluster'],
+      '--from-cluster and -f exclude each other. [usage]',
+    ],
     [
       'a missing configuration',
       () => ['-f', file(), '--config', '/nonexistent.yaml'],

@@ -183,7 +183,7 @@ describe('flags', () => {
     expect(await kuberules('lint')).toEqual({
       code: 2,
       out: '',
-      err: 'error: no objects to lint. Name files or folders with -f, or see --list. [usage]\n',
+      err: 'error: no objects to lint. Name files or folders with -f, give --from-cluster, or see --list. [usage]\n',
     });
   });
 

@@ -202,7 +202,7 @@ spec:
     const pod = 'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n';
     const { code, err } = await kuberules('env', '-f', file(`${pod}---\n${pod}`), '--pod', 'a');
     expect(code).toBe(2);
-    expect(err).toContain('Pod default/a: metadata.name: Pod default/a is given twice. Remove one of them.');
+    expect(err).toContain('Pod default/a: metadata.name: Pod default/a is given twice (first in ');
   });
 
   it('needs a Pod', async () => {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { addProxyFlags, configFromFlags } from '../../src/cli/proxy-flags.js';
+import { configFromFlags } from '../../src/cli/proxy-flag-values.js';
+import { addProxyFlags } from '../../src/cli/proxy-flags.js';
 import { DEFAULT_CONFIG, type ProxyMode, readConfig } from '../../src/kube/config.js';
 import type { Diagnostic } from '../../src/kube/diagnostics.js';
 import { CONFIG_FILE, comparable, FLAG_CASES, peerConfig, verdictOf } from '../kube/config-peer.js';

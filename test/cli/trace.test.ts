@@ -5,7 +5,11 @@ import { schemaProblems } from '../support/json-schema.js';
 const CLUSTER = ['-f', 'test/kernel/cluster.yaml', '--node', 'node-a', '--cluster-cidr', '10.244.0.0/16'];
 
 interface Answer {
-  readonly trace?: {
+  readonly route?: {
+    readonly ends: readonly string[];
+    readonly notes: readonly string[];
+  };
+  readonly traces: readonly {
     readonly packet: Readonly<Record<string, unknown>>;
     readonly fates: readonly {
       readonly probability: string;
@@ -14,7 +18,7 @@ interface Answer {
       readonly source?: string;
       readonly way: readonly { readonly reason?: string }[];
     }[];
-  };
+  }[];
   readonly diagnostics: readonly { readonly code: string; readonly message: string; readonly hint?: string }[];
 }
 
@@ -22,15 +26,17 @@ async function ask(...args: readonly string[]): Promise<Answer> {
   const { out, code } = await kuberules('trace', ...args, '--output', 'json');
   const answer = JSON.parse(out) as Answer;
   expect(schemaProblems(answer, 'trace.json')).toEqual([]);
-  expect(code).toBe(answer.trace === undefined ? 2 : 0);
+  expect(code).toBe(answer.route === undefined ? 2 : 0);
   return answer;
 }
 
 /** `1/3 delivered 10.244.1.11 kept`. */
-const fatesOf = ({ trace }: Answer) =>
-  trace?.fates.map(({ probability, fate, address, source }) =>
-    [probability, fate, address, source].filter((each) => each !== undefined).join(' '),
-  );
+const fatesOf = ({ traces }: Answer) =>
+  traces
+    .flatMap(({ fates }) => fates)
+    .map(({ probability, fate, address, source }) =>
+      [probability, fate, address, source].filter((each) => each !== undefined).join(' '),
+    );
 
 describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
   const traced = (...args: readonly string[]) => ask('--mode', mode, ...CLUSTER, ...args);
@@ -42,8 +48,8 @@ describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
       '1/3 delivered 10.244.1.12 kept',
       '1/3 delivered 10.244.2.11 kept',
     ]);
-    expect(answer.trace?.packet.service).toBe('cluster IP of flow/web:http');
-    expect(answer.trace?.fates[0]?.way.some(({ reason }) => reason?.includes('flow/web:http'))).toBe(true);
+    expect(answer.traces[0]?.packet.service).toBe('cluster IP of flow/web:http');
+    expect(answer.traces[0]?.fates[0]?.way.some(({ reason }) => reason?.includes('flow/web:http'))).toBe(true);
   });
 
   it('a hairpin, a client, and a Service without endpoints', async () => {
@@ -60,7 +66,7 @@ describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
     const [first, later] = [await traced(...args), await traced(...args, '--established')];
     expect(fatesOf(later)).toEqual(fatesOf(first));
     const none = await traced('--from', 'node', '--to', '10.96.0.3:80', '--established');
-    expect(none.trace?.fates).toEqual([]);
+    expect(none.traces[0]?.fates).toEqual([]);
   });
 
   it('a client with affinity goes to the endpoint it had', async () => {
@@ -146,6 +152,130 @@ describe('what cannot be answered', () => {
   it('without rules', async () => {
     const { diagnostics } = await ask('--from', '10.0.0.1', '--to', '10.96.0.1:80');
     expect(diagnostics[0]?.hint).toContain('--dump');
+  });
+});
+
+describe('names and URLs', () => {
+  const ROUTES = ['-f', 'test/inspect/routes.yaml'];
+
+  it('with dumps the objects tell what a name leads to', async () => {
+    const folder = folderWith({});
+    await kuberules('compile', '--mode', 'nftables', ...ROUTES, '--family', 'ipv4', '-o', folder);
+    const dump = ['--dump', `${folder}/nftables.ipv4.nft`];
+    const asked = ['--family', 'ipv4', '--from', 'shop/client', '--to', 'redis.default:client'];
+    expect(fatesOf(await ask(...dump, ...ROUTES, ...asked))).toEqual(['1 delivered 10.244.1.30 kept']);
+    const alone = await ask(...dump, '--from', '10.244.1.60', '--to', 'redis.default:client');
+    expect(alone.diagnostics[0]?.hint).toContain('Give the Services with -f; a dump alone does not tell');
+    const url = await ask(...dump, '--from', '10.244.1.60', '--to', 'https://shop.example/');
+    expect(url.diagnostics[0]?.hint).toContain('Give Ingresses');
+  });
+
+  it('each destination has its trace, and what was remembered is of one family', async () => {
+    const asked = ['--from', 'shop/client', '--to', 'redis.default:client'];
+    expect(fatesOf(await ask(...ROUTES, ...asked, '--after', '10.244.1.30:6379'))).toEqual([
+      '1 delivered 10.244.1.30 kept',
+      '1 delivered fd00:10:244:1::30 kept',
+    ]);
+    const { diagnostics } = await ask(...ROUTES, ...asked, '--family', 'ipv6', '--after', '10.244.1.30:6379');
+    expect(diagnostics[0]?.message).toContain('--after');
+  });
+
+  it('the pods that --simulate makes look names up as their template says', async () => {
+    const deployment = (spec: object) => ({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app: 'web' } },
+        template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web' }], ...spec } },
+      },
+    });
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web' },
+      spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+    };
+    const asked = async (spec: object) => {
+      const folder = folderWith({ 'a.json': JSON.stringify(deployment(spec)), 'b.json': JSON.stringify(service) });
+      const { out } = await kuberules('compile', '--simulate', '-f', folder, '--output', 'json');
+      const pod = /Pod default\/(web-[a-z0-9-]+)/.exec(out)?.[1] ?? '';
+      return ask('--simulate', '-f', folder, '--from', pod, '--to', 'web');
+    };
+    expect((await asked({})).traces).toHaveLength(1);
+    const messages = (await asked({ dnsPolicy: 'Default' })).diagnostics.map(({ message }) => message);
+    expect(messages.join()).toContain('dnsPolicy Default');
+  });
+
+  const INGRESS = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name: 'wrong', namespace: 'shop' },
+    spec: { rules: [{ host: 'Shop.Example\u001b[2J' }] },
+  };
+
+  it('a wrong Ingress is named with its place, where one is needed', async () => {
+    const file = `${folderWith({ 'wrong.json': JSON.stringify(INGRESS, undefined, 2) })}/wrong.json`;
+    const args = [...ROUTES, '-f', file, '--from', 'shop/client'];
+    const { code, out, err } = await kuberules('trace', ...args, '--to', 'https://shop.example/');
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(
+      `${file}:11: error: Ingress shop/wrong: spec.rules[0].host: "Shop.Example\\u001b[2J" is no host`,
+    );
+    expect((await ask(...args, '--to', 'web:http')).traces).toHaveLength(1);
+  });
+
+  it.each([['compile', '--mode', 'iptables'], ['lint'], ['dns'], ['explain', 'shop/web']])(
+    '%s takes no notice of Ingresses',
+    async (...command) => {
+      const file = `${folderWith({ 'wrong.json': JSON.stringify(INGRESS) })}/wrong.json`;
+      const without = await kuberules(...command, '-f', 'examples/shop');
+      const beside = await kuberules(...command, '-f', 'examples/shop', file);
+      expect(beside.out).toBe(without.out);
+      expect(beside.code).toBe(without.code);
+      expect(beside.err.replace('note: skipped 1 Ingress. [skipped-kinds]\n', '')).toBe(without.err);
+    },
+  );
+
+  it.each([
+    [['--to', 'shop/web:http'], '--from is missing'],
+    [['--to', '10.96.0.40:80'], '--from is missing'],
+    [['--to', 'https://shop.example/', '--zone', 'a..b'], 'cannot be the zone'],
+    [['--to', 'https://shop.example/', '--ingress-class', 'x'], 'there is no Ingress of this class'],
+    [['--to', 'gopher://shop.example/'], '"gopher://shop.example/" is not understood'],
+    [['--from', 'shop/client', '--to', 'redis.default.svc.example.org:6379'], 'no address in DNS for'],
+    [['--from', 'nobody', '--to', 'https://shop.example/'], '--from "nobody"'],
+  ])('%j is an error', async (args, words) => {
+    const { diagnostics, traces } = await ask(...ROUTES, ...args);
+    expect(traces).toEqual([]);
+    expect(diagnostics.map(({ message }) => message).join()).toContain(words);
+  });
+
+  it('--zone is the domain that names end in', async () => {
+    const { route, traces } = await ask(
+      ...ROUTES,
+      '--zone',
+      'example.org',
+      '--from',
+      'client-4',
+      '--to',
+      'redis.default.svc.example.org',
+    );
+    expect(route?.ends).toEqual([]);
+    expect(traces).toHaveLength(1);
+  });
+
+  it('where no node is known, nobody can stand for the controller', async () => {
+    const text = JSON.stringify({
+      ...INGRESS,
+      spec: { defaultBackend: { service: { name: 'web', port: { number: 80 } } } },
+    });
+    const file = `${folderWith({ 'ingress.json': text })}/ingress.json`;
+    const args = ['-f', 'examples/shop/services.yaml', file, '--to', 'http://any.example/'];
+    expect((await ask(...args)).diagnostics.map(({ hint }) => hint).join()).toContain('--from');
+    const { route } = await ask(...args, '--from', '10.244.1.5');
+    expect(route?.notes.join()).toContain('--from is taken for it');
   });
 });
 

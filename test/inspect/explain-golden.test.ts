@@ -7,6 +7,7 @@ import {
   type ExplainContext,
   explain,
   explainContext,
+  type LineExplanation,
   loadCluster,
   type ProxyMode,
   readConfig,
@@ -14,9 +15,11 @@ import {
   simulate,
 } from '../../src/index.js';
 import { PROXY_MODES } from '../../src/kube/config.js';
+import { FAMILIES, type Family } from '../../src/net/family.js';
 import { caseName, expectedTexts, findCases } from '../support/case.js';
+import { dumpFolders } from '../support/dumps.js';
 
-function contextOf(folder: string, mode: ProxyMode): ExplainContext {
+function contextOf(folder: string, mode: ProxyMode, family?: Family): ExplainContext {
   const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
   const has = (name: string): boolean => existsSync(join(folder, name));
   const settings = has('case.json') ? JSON.parse(text('case.json')) : {};
@@ -26,7 +29,7 @@ function contextOf(folder: string, mode: ProxyMode): ExplainContext {
   const { objects } = readObjects([{ name: 'objects.yaml', text: text('objects.yaml') }]);
   const all = settings.simulate === true ? simulate(objects).objects : objects;
   const { state } = loadCluster(all, { simulated: settings.simulate === true });
-  const { context } = explainContext(state, { mode, config, node: settings.node });
+  const { context } = explainContext(state, { mode, config, node: settings.node, family });
   if (context === undefined) throw new Error(`no context for ${folder}`);
   return context;
 }
@@ -121,3 +124,40 @@ describe('what kube-proxy left on a real node', () => {
     expect(written).toBeGreaterThan(own.length - 2);
   });
 });
+
+describe('what a real node lists', () => {
+  // That of kube-dns was listed before its endpoints were there.
+  const folders = dumpFolders('host').filter((folder) => !folder.endsWith('/kube-dns'));
+  const listings = folders.flatMap((folder) =>
+    FAMILIES.map((family): [string, string, Family] => [
+      folder,
+      `nft-list.${family === 'ipv6' ? 'ip6' : 'ip'}.txt`,
+      family,
+    ]),
+  );
+
+  it.each(listings)('%s %s', (folder, file, family) => {
+    const context = contextOf(folder, 'nftables', family);
+    const lines = linesOf(readFileSync(join(folder, file), 'utf8'), context);
+    expect(lines.filter(({ what, written }) => what === 'unknown' || written === false)).toEqual([]);
+    const written = lines.filter((each) => each.written === true);
+    expect(written.length).toBeGreaterThan(40);
+    for (const { line, what, reason } of written) {
+      if (/^(rule of chain|element)/.test(what)) expect(reason, line).not.toMatch(/^$|no Service of this input/);
+    }
+  });
+
+  // Recorded in user-mode Linux: the sets and virtual servers of that dump, loaded and listed with -L -n and list.
+  it.each(['ipvsadm-Ln.txt', 'ipset-list.txt'])('%s', (file) => {
+    const context = contextOf('test/dumps/ipvs/load-balancer-source-ranges', 'ipvs');
+    const lines = linesOf(readFileSync(join('test/inspect/listed', file), 'utf8'), context);
+    expect(lines.filter(({ what, written }) => what === 'unknown' || written === false)).toEqual([]);
+    expect(lines.filter(({ written }) => written === true).length).toBeGreaterThan(8);
+  });
+});
+
+function linesOf(text: string, context: ExplainContext): readonly LineExplanation[] {
+  const { explanation } = explain(text, context, 'line');
+  if (explanation?.kind !== 'lines') throw new Error('nothing is explained');
+  return explanation.lines;
+}

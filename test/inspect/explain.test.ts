@@ -144,6 +144,14 @@ function line(what: string, options?: CompileOptions): LineExplanation {
   return explanation;
 }
 
+/** What is said of each of several lines. */
+function lines(what: string, options?: CompileOptions): readonly LineExplanation[] {
+  const { explanation } = explain(what, context(options), 'line');
+  if (explanation?.kind === 'line') return [explanation];
+  if (explanation?.kind !== 'lines') throw new Error(what);
+  return explanation.lines;
+}
+
 function decision(what: string, about: Decision['about'], options?: CompileOptions): string {
   const found = service(what, options).ports[0]?.decisions.filter((each) => each.about === about) ?? [];
   return found.map(({ text }) => text).join(' | ');
@@ -357,6 +365,165 @@ describe('a line', () => {
       expect(() => explain(text, context(), 'line')).not.toThrow();
     },
   );
+});
+
+describe('a line of nft', () => {
+  const nft = { mode: 'nftables' } as const;
+  const chainOf = (kind: string): string =>
+    service('shop/web', nft).ports[0]?.objects.find(({ name: each }) => each.startsWith(`${kind}-`))?.name ?? '';
+
+  it('is found in the listing that has handles, counters and tabs', () => {
+    const [found, ...more] = lines(
+      '\t\tct state new counter packets 3 bytes 120 jump firewall-check # handle 12\n',
+      nft,
+    );
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ written: true, matches: ['the state of the connection is new'] });
+    expect(found?.what).toBe('rule of chains filter-output-pre-dnat, filter-prerouting-pre-dnat');
+  });
+
+  it('is the same in the spellings of a script and of a listing', () => {
+    const [port] = service('shop/web', nft).ports;
+    const own = port?.lines.find(({ text }) => text.includes('endpoint-') && text.includes('dnat to'))?.text ?? '';
+    const [, chain = '', rule = ''] = /^add rule ip kube-proxy (\S+) (.*)$/.exec(own) ?? [];
+    const listed = rule.replace('meta l4proto tcp dnat', 'meta l4proto 6 dnat');
+    const [found] = lines(`\t\t${listed} # handle 9`, nft);
+    expect(found).toMatchObject({ what: `rule of chain ${chain}`, written: true });
+    expect(found?.reason).toMatch(/^endpoint 10\.0\.\d\.7:8443 of shop\/web:https$/);
+  });
+
+  it('of elements, in a list that goes on and by itself', () => {
+    const external = chainOf('external');
+    const list = `elements = { 10.96.0.6 . tcp . 443 : goto ${chainOf('service')}, 203.0.113.10 . tcp . 443 : goto ${external},`;
+    const found = lines(
+      `table ip kube-proxy {\n\tmap service-ips {\n\t\t${list}\n\t\t\t     10.96.0.99 . tcp . 80 : drop }\n\t}\n}`,
+      nft,
+    );
+    expect(found.map(({ what, reason, written }) => [what, reason, written])).toEqual([
+      ['table', '', true],
+      ['map service-ips', '', true],
+      ['element of service-ips', 'cluster IP of shop/web:https', true],
+      ['element of service-ips', 'load-balancer IP of shop/web:https', true],
+      ['element of service-ips', 'no Service of this input has this', false],
+    ]);
+    const [alone] = lines(`\t\t\t     203.0.113.10 . tcp . 443 : goto ${external},`, nft);
+    expect(alone).toMatchObject({ what: 'element of service-ips', written: true });
+  });
+
+  it('that was changed has the right one beside it', () => {
+    const [element] = lines(`10.96.0.6 . tcp . 443 : goto ${chainOf('external')}`, nft);
+    expect(element).toMatchObject({
+      written: false,
+      reason: 'cluster IP of shop/web:https',
+      nearest: `add element ip kube-proxy service-ips { 10.96.0.6 . tcp . 443 : goto ${chainOf('service')} }`,
+    });
+    const [rule] = lines(`chain ${chainOf('endpoint')} {\n meta l4proto tcp dnat to 10.0.9.9:8443`, nft).slice(1);
+    expect(rule?.written).toBe(false);
+    expect(rule?.nearest).toMatch(/ meta l4proto tcp dnat to 10\.0\.\d\.7:8443$/);
+    expect(rule?.names[0]?.meanings[0]?.servicePort).toBe('shop/web:https');
+  });
+
+  it('about clients, counters and other tables claims nothing', () => {
+    const [client] = lines('10.0.5.5 expires 2h59m59s', nft);
+    expect(client).toMatchObject({ written: undefined });
+    expect(client?.effect).toContain('session affinity');
+    const [, other] = lines('table inet firewall {\n\tchain input {\n', nft);
+    expect(other).toMatchObject({ what: 'line of table inet firewall', written: undefined });
+    // No object tells which ranges of cluster IPs there are.
+    const [drop] = lines('chain cluster-ips-check {\nip daddr 10.96.0.0/16 drop comment "Drop"', nft).slice(1);
+    expect(drop?.written).toBeUndefined();
+    // Compiled in another mode, there is nothing to compare with.
+    expect(lines('jump services', { mode: 'iptables' })[0]?.written).toBeUndefined();
+  });
+
+  it('of chains that hang in a hook', () => {
+    const base = 'type nat hook output priority -100; policy accept;';
+    expect(lines(base, nft)[0]).toMatchObject({ what: 'hook of a chain', written: true });
+    expect(lines(`chain nat-prerouting {\n${base}`, nft)[1]).toMatchObject({ written: false });
+    expect(lines('type filter hook input priority 0; policy drop;', nft)[0]?.written).toBe(false);
+  });
+
+  it.each([
+    'add chain ip kube-proxy services { comment "x" ; }',
+    'add chain ip kube-proxy gone',
+    'add set ip kube-proxy x { }',
+  ])('of a script that makes something else: %s', (text) => expect(line(text, nft).written).toBe(false));
+});
+
+describe('a line of ipvsadm or ipset', () => {
+  const ipvs = { mode: 'ipvs' } as const;
+
+  it('is compared by what it says', () => {
+    expect(line('-A -t 10.96.0.6:443 -p 10800 -s rr', ipvs).written).toBe(true);
+    expect(line('-a -t 10.96.0.6:443 -r 10.0.1.7:8443 -w 1 -m', ipvs).written).toBe(true);
+    expect(line('add KUBE-CLUSTER-IP 10.96.0.6,TCP:443 timeout 0', ipvs).written).toBe(true);
+    expect(
+      line('create KUBE-CLUSTER-IP hash:ip,port family inet hashsize 64 maxelem 65536 initval 0x1', ipvs).written,
+    ).toBe(true);
+    expect(line('create KUBE-CLUSTER-IP hash:ip,port family inet maxelem 5', ipvs)).toMatchObject({
+      written: false,
+      nearest: expect.stringContaining('create KUBE-CLUSTER-IP hash:ip,port'),
+    });
+  });
+
+  it('that was changed has the right one beside it', () => {
+    expect(line('-a -t 10.96.0.6:443 -r 10.0.1.7:8443 -m -w 0', ipvs)).toMatchObject({
+      written: false,
+      nearest: '-a -t 10.96.0.6:443 -r 10.0.1.7:8443 -m -w 1',
+    });
+    expect(line('-A -t 10.96.0.6:443 -s lc -p 10800', ipvs).nearest).toBe('-A -t 10.96.0.6:443 -s rr -p 10800');
+  });
+
+  it('of listings', () => {
+    const listed = [
+      'Prot LocalAddress:Port Scheduler Flags',
+      'TCP  10.96.0.6:443 rr persistent 10800',
+      '  -> 10.0.1.7:8443                Masq    1      0          0         ',
+      'TCP  10.96.0.99:443 mh (mh-port) persistent 10800',
+      '  -> 10.0.1.7:8443                Masq    1      0          0         ',
+      'FWM  10 rr',
+    ].join('\n');
+    expect(lines(listed, ipvs).map(({ what, written }) => [what, written])).toEqual([
+      ['heading of ipvsadm -L', undefined],
+      ['virtual server', true],
+      ['real server', true],
+      ['virtual server', false],
+      ['real server', false],
+      ['virtual server', false],
+    ]);
+    // One endpoint may be that of several virtual servers.
+    const [alone] = lines('  -> 10.0.1.7:8443   Masq    1      0          0', ipvs);
+    expect(alone).toMatchObject({
+      what: 'real server',
+      reason: 'endpoint of shop/web:https on node here',
+      written: true,
+    });
+  });
+
+  it('of members', () => {
+    const listed = 'Name: KUBE-CLUSTER-IP\nType: hash:ip,port\nMembers:\n10.96.0.6,tcp:443\n10.96.0.66,tcp:443\n';
+    expect(lines(listed, ipvs).map(({ what, written }) => [what, written])).toEqual([
+      ['set KUBE-CLUSTER-IP', true],
+      ['property of set KUBE-CLUSTER-IP', undefined],
+      ['property of set KUBE-CLUSTER-IP', undefined],
+      ['entry of a set', true],
+      ['entry of a set', false],
+    ]);
+    expect(line('10.96.0.6,tcp:443', ipvs)).toMatchObject({
+      effect: 'puts 10.96.0.6,tcp:443 into KUBE-CLUSTER-IP',
+      written: true,
+    });
+  });
+});
+
+it.each(['nonsense', '!!', '}', 'eat my shorts'])('what is no line says so: %s', (text) => {
+  const { explanation, diagnostics } = explain(text, context(), 'line');
+  if (text === '}') {
+    expect(diagnostics.map(({ code }) => code)).toEqual(['usage']);
+    expect(explanation).toBeUndefined();
+  } else {
+    expect(explanation).toMatchObject({ what: 'unknown' });
+  }
 });
 
 it('a terminal gets colour and lines of its width', () => {

@@ -14,6 +14,7 @@ import {
   type VerifyFinding,
   verify,
 } from '../../src/index.js';
+import type { DumpText } from '../../src/inspect/verify/dumps.js';
 import { dumpFolders } from '../support/dumps.js';
 import { config, found, nodeTexts, OBJECTS, OLD, type Texts } from './verify-cluster.js';
 
@@ -94,6 +95,11 @@ const withSlice = (name: string, edit: (text: string) => string) =>
     (object.metadata as { name: string }).name === `${name}-1` ? JSON.parse(edit(JSON.stringify(object))) : object,
   );
 
+/** One Service and its node. */
+const ALONE = OBJECTS.filter(({ metadata }) =>
+  ['here', 'web', 'web-1'].includes(String((metadata as { name: string }).name)),
+);
+
 const WEB = 'KUBE-SVC-67NZLRHBNDSAWJRO';
 
 const IPTABLES: readonly Damage[] = [
@@ -108,6 +114,12 @@ const IPTABLES: readonly Damage[] = [
     'an endpoint in the middle deleted',
     change('rules', new RegExp(`-A ${WEB}.*10.244.2.1:8080".*\\n`), ''),
     ['endpoint-missing shop/web:http'],
+  ],
+  [
+    'the last endpoint deleted',
+    change('rules', new RegExp(`-A ${WEB}.*10.244.3.1:8080".*\\n`), ''),
+    ['endpoint-missing shop/web:http'],
+    /10\.244\.3\.1:8080 is not in the rules, and nothing has its share/,
   ],
   [
     'an endpoint swapped',
@@ -219,6 +231,14 @@ const IPTABLES: readonly Damage[] = [
     /10\.200\.0\.0\/16.*10\.244\.0\.0\/16/,
   ],
   [
+    'no cluster CIDR',
+    (texts) => ({
+      rules: (texts.rules ?? '').replace(/^-A KUBE-(SV[CL]|EXT)-.* -s 10\.244\.0\.0\/16 .*\n/gm, ''),
+    }),
+    ['configuration'],
+    /nothing \(no clusterCIDR\)/,
+  ],
+  [
     'masqueradeAll',
     nodeOf('iptables', OBJECTS, 'iptables:\n  masqueradeAll: true\n'),
     ['configuration'],
@@ -270,6 +290,12 @@ const IPTABLES: readonly Damage[] = [
     'the order of rules turned',
     change('rules', /(-A KUBE-EXT-LQHX\S+ .*pod traffic.*\n)(-A .*\n-A .*\n)/, '$2$1'),
     ['rule-order shop/front:http'],
+  ],
+  [
+    'node ports before Services',
+    change('rules', /(-A KUBE-SERVICES .*web:http cluster IP[^*]*)(-A KUBE-SERVICES .*KUBE-NODEPORTS\n)/, '$2$1'),
+    ['rule-order'],
+    /KUBE-SERVICES stand in another order/,
   ],
   ['KUBE-POSTROUTING changed', change('rules', /-A KUBE-POSTROUTING .* MASQUERADE.*\n/, ''), ['masquerade-missing']],
   ['everything flushed', (texts) => ({ rules: (texts.rules ?? '').replace(/^-A .*\n/gm, '') }), ['nothing-there']],
@@ -378,6 +404,11 @@ const NFTABLES: readonly Damage[] = [
     'the affinity timeout changed',
     (texts) => ({ nft: (texts.nft ?? '').replaceAll('timeout 10800s', 'timeout 300s') }),
     ['affinity shop/api:http'],
+  ],
+  [
+    'cluster IPs not masqueraded',
+    change('nft', /add rule ip kube-proxy services ip daddr @cluster-ips ip saddr != .*\n/, ''),
+    ['masquerade-missing'],
   ],
   ['the firewall changed', change('nft', /203.0.113.0\/24/, '0.0.0.0/1'), ['rule-changed shop/front:http']],
   [
@@ -501,11 +532,54 @@ describe.each([
     for (const { code, severity } of findings) expect(severity).toBe(VERIFY_CODES[code].severity);
   });
 
+  it('one missing rule is no configuration, even if it is the only one of its kind', () => {
+    if (mode !== 'iptables') return;
+    const texts = change('rules', new RegExp(`-A ${WEB}.*KUBE-MARK-MASQ\\n`), '')(nodeTexts(mode, ALONE, config(mode)));
+    expect(found(mode, texts, config(mode), ALONE).map(named)).toEqual(['masquerade-missing shop/web:http']);
+  });
+
   it('the excluded networks of IPVS are nobody else’s business', () => {
     if (mode !== 'ipvs') return;
     const texts = change('ipvsadm', /$/, '-A -t 10.7.0.1:80 -s rr\n')(right);
     expect(found(mode, texts).map(named)).toEqual(['stale']);
     expect(found(mode, texts, config(mode, 'ipvs:\n  excludeCIDRs: [10.7.0.0/16]\n'))).toEqual([]);
+  });
+});
+
+describe('of what programs print on the node itself', () => {
+  const { state } = loadCluster(
+    [...OBJECTS].map((object) => {
+      if (object.kind !== 'Node') return { object };
+      const addresses = ['192.0.2.11', 'fd00::11'].map((address) => ({ type: 'InternalIP', address }));
+      return { object: { ...object, status: { addresses } } };
+    }),
+  );
+  const codes = (mode: ProxyMode, dumps: readonly DumpText[]): readonly string[] =>
+    verify({ state, config: config(mode), mode, dumps }).findings.map(({ code, family }) => `${code} ${family}`);
+
+  it('nothing means that nothing is there, not that it is unreadable', () => {
+    const empty = (allOf: NonNullable<DumpText['allOf']>, family?: 'ipv4' | 'ipv6') => [
+      { name: `${allOf} ${family}`, text: '', allOf, family },
+    ];
+    const saves = [...empty('xtables', 'ipv4'), ...empty('xtables', 'ipv6')];
+    const nothing = ['nothing-there ipv4', 'nothing-there ipv6'];
+    expect(codes('iptables', saves)).toEqual(nothing);
+    expect(codes('nftables', empty('nft'))).toEqual(nothing);
+    const ipvs = [...saves, ...empty('ipvsadm'), ...empty('ipset'), ...empty('addresses')];
+    expect(codes('ipvs', ipvs)).toEqual(expect.arrayContaining(nothing));
+  });
+
+  it('a table of nftables that a whole listing lacks is missing, one that was not asked for is not', () => {
+    const text = nodeTexts('nftables', OBJECTS, config('nftables')).nft ?? '';
+    expect(codes('nftables', [{ name: 'nft', text, allOf: 'nft' }])).toEqual(['nothing-there ipv6']);
+    expect(codes('nftables', [{ name: 'nft', text }])).toEqual([]);
+  });
+
+  it('the other family of a node of one is compared only if kube-proxy was there', () => {
+    const rules = nodeTexts('iptables', OBJECTS, config('iptables')).rules ?? '';
+    expect(found('iptables', { rules, other: '# Generated by ip6tables-save v1.8.9 on x\n*nat\nCOMMIT\n' })).toEqual(
+      [],
+    );
   });
 });
 

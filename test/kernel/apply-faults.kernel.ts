@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { schemaProblems } from '../support/json-schema.js';
 import { clusterList } from './changing-cluster.js';
 import { type Host, startHost } from './host.js';
 import { buildProgram, type Program, type RunOptions, settled, temporaryFolder } from './program.js';
@@ -308,6 +309,7 @@ test('what an apply saved is brought back, once and twice', async () => {
   const { host, state, apply } = await node('iptables', ...NFT);
   const before = await rules(host, 'iptables-nft-save');
   const result = await apply('new', {}, '--output', 'json');
+  expect(schemaProblems(JSON.parse(result.out), 'apply.json')).toEqual([]);
   const { saved } = JSON.parse(result.out) as { readonly saved: string };
   const restore = () => program.run(host, ['apply', '--restore', saved, '--state-dir', state]);
   expect(await restore()).toMatchObject({ status: 0 });

@@ -21,7 +21,7 @@ export function hasProgram(name: string): boolean {
 /** Why no kernel test can run here, or undefined. */
 export function kernelTestsUnavailable(): string | undefined {
   if (process.getuid?.() !== 0) return 'the kernel tests need root, as they make network namespaces';
-  const missing = ['unshare', 'ip', 'conntrack'].filter((program) => !hasProgram(program));
+  const missing = ['unshare', 'nsenter', 'ip', 'conntrack'].filter((program) => !hasProgram(program));
   if (missing.length > 0) return `the kernel tests need ${missing.join(', ')} (scripts/test installs them)`;
   try {
     execFileSync('unshare', ['--net', 'true'], { stdio: 'pipe' });

@@ -3,7 +3,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findRoute, type Route } from '../../src/index.js';
 import { QUERIES, type Query } from '../inspect/dns-queries.js';
+import { NAMES, ROUTES, routesCluster } from '../inspect/route-names.js';
 import { findCases } from '../support/case.js';
 import { kuberules } from '../support/cli.js';
 import { nameServerUnavailable, skipWithReason } from './available.js';
@@ -84,6 +86,41 @@ describe.skipIf(skipWithReason('zones in a name server', nameServerUnavailable()
         'A 10.96.0.20',
         'AAAA fd00:10:96::20',
       ]);
+    });
+  });
+
+  describe('are asked for names as a pod does it', () => {
+    const around = routesCluster();
+    let server: NameServer;
+
+    beforeAll(async () => {
+      const folder = zoneFolder();
+      await writeZones(ROUTES, folder, '--pods');
+      server = await startNameServer(folder, ZONES);
+    });
+
+    afterAll(() => server?.stop());
+
+    const rows = NAMES.flatMap(([from, to, , , why]) => {
+      const route = findRoute({ from, to, family: undefined }, around) as Route;
+      const { lookup } = route;
+      return lookup === undefined || lookup.resolver.searches.length === 0 ? [] : [[from, to, why, lookup] as const];
+    });
+
+    it('often enough to mean something', () => {
+      expect(rows.length).toBeGreaterThan(25);
+    });
+
+    it.each(rows)('from %s: %s: %s', async (_from, _to, _why, lookup) => {
+      const { searches, ndots } = lookup.resolver;
+      const search = searches.map((each) => each.replace(/\.$/, '')).join(' ');
+      const { addresses, asked } = await server.lookUp(
+        lookup.name,
+        `nameserver 127.0.0.1\nsearch ${search}\noptions ndots:${ndots} timeout:1 attempts:1\n`,
+      );
+      const found = lookup.addresses.filter(({ family }) => family === 'ipv4').map(({ text }) => text);
+      expect([...addresses].sort()).toEqual(found.sort());
+      expect(asked).toEqual(lookup.tried);
     });
   });
 });

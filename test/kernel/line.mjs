@@ -25,7 +25,9 @@ if (what === 'serve') {
   const socket = connect({ host: nameOrHost, port: Number(port), allowHalfOpen: true }, () => say('ready'));
   socket.on('error', (error) => say(`error ${error.code}`));
   socket.on('end', () => say('closed'));
-  createInterface({ input: socket }).on('error', () => {}).on('line', say);
+  createInterface({ input: socket })
+    .on('error', () => {})
+    .on('line', say);
   createInterface({ input: process.stdin })
     .on('line', (line) => socket.write(`${line}\n`))
     .on('close', () => process.exit());

@@ -10,7 +10,7 @@ import { skipWithReason } from './available.js';
 import type { Host } from './host.js';
 import { root, withHost } from './load-suite.js';
 import { listedState, tableName, writtenState } from './nft-normal-form.js';
-import { listing, loadScript, nftUnavailable, refusal } from './nftables.js';
+import { listing, loadScript, nftUnavailable, olderTable, refusal } from './nftables.js';
 import { type Family, families } from './places.js';
 
 interface Case {
@@ -167,29 +167,6 @@ async function refusedOrMistaken(host: Host, name: string): Promise<boolean> {
   const script = `flush ruleset\nadd table ip names\nadd chain ip names matches\nadd rule ip names matches iifname ${name}\n`;
   const [result] = await host.run([{ argv: ['nft', '-f', '-'], input: script, allow: [0, 1] }]);
   return result?.status !== 0 || !(await listing(host)).includes(`iifname "${name}"`);
-}
-
-/** A table as kube-proxy 1.33 left it, in the essentials: other priorities, chains, types and timeouts. */
-function olderTable(family: Family): string {
-  const table = tableName(family);
-  const type = family === 'ipv4' ? 'ipv4_addr' : 'ipv6_addr';
-  const address = family === 'ipv4' ? '10.96.0.20' : 'fd00:10:96::20';
-  return [
-    `add table ${table} { comment "rules for kube-proxy" ; }`,
-    `add chain ${table} filter-prerouting { type filter hook prerouting priority -110 ; }`,
-    `add chain ${table} filter-input { type filter hook input priority -110 ; }`,
-    `add chain ${table} filter-output { type filter hook output priority -110 ; }`,
-    `add chain ${table} filter-output-post-dnat { type filter hook output priority -90 ; }`,
-    `add chain ${table} nat-output { type nat hook output priority -100 ; }`,
-    `add chain ${table} mark-for-masquerade`,
-    `add chain ${table} services`,
-    `add set ${table} cluster-ips { type ${type} . inet_service ; }`,
-    `add map ${table} service-ips { type ${type} : verdict ; }`,
-    `add rule ${table} mark-for-masquerade mark set mark or 0x00004000`,
-    `add rule ${table} nat-output jump services`,
-    `add element ${table} service-ips { ${address} : goto mark-for-masquerade }`,
-    '',
-  ].join('\n');
 }
 
 function letters(letter: string, count: number): string {

@@ -16,6 +16,13 @@ interface Answer {
   readonly additional: readonly AnsweredRecord[];
 }
 
+interface GlibcLookup {
+  /** In the order given; none where the name was not found. */
+  readonly addresses: readonly string[];
+  /** Absolute names in lower case, in the order asked for; repeated questions once. */
+  readonly asked: readonly string[];
+}
+
 interface AnsweredRecord {
   readonly name: string;
   readonly ttl: number;
@@ -28,6 +35,8 @@ export interface NameServer {
   readonly log: string;
   /** Asks without recursion. */
   ask(name: string, type: string): Promise<Answer>;
+  /** Has glibc look up the IPv4 addresses of a name with this resolv.conf, and gives what it asked the server for. */
+  lookUp(name: string, resolvConf: string): Promise<GlibcLookup>;
   stop(): Promise<void>;
 }
 
@@ -54,11 +63,13 @@ export async function startNameServer(folder: string, zones: readonly string[]):
   recursion no;
   dnssec-validation no;
   notify no;
+  querylog yes;
   minimal-responses no-auth;
 };
 controls {};
 ${zones.map((zone) => `zone "${zone}" { type primary; file "${zone}.zone"; };\n`).join('')}`,
   );
+  // Without an address of its own glibc asks for none (AI_ADDRCONFIG), and those of loopback do not count.
   // Each program is replaced by the next, so the process that is started is the server in the end.
   const server = spawn(
     'setpriv',
@@ -69,13 +80,23 @@ ${zones.map((zone) => `zone "${zone}" { type primary; file "${zone}.zone"; };\n`
       '--net',
       'sh',
       '-c',
-      'ip link set lo up && exec named -g -4 -n 1 -c "$1"',
+      'ip link set lo up && ip address add 192.0.2.53/32 dev lo && exec named -g -4 -n 1 -c "$1"',
       'sh',
       config,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } },
   );
   let log = '';
+  const heard = (text: string, from: number): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (!log.includes(text, from)) return;
+        server.stderr.off('data', look);
+        resolve();
+      };
+      server.stderr.on('data', look);
+      look();
+    });
   const ended = new Promise<void>((resolve) => {
     server.once('close', () => resolve());
   });
@@ -99,8 +120,39 @@ ${zones.map((zone) => `zone "${zone}" { type primary; file "${zone}.zone"; };\n`
     await stop();
     throw new Error(`named did not start:\n${log}`);
   }
+  let lookups = 0;
   return {
     log,
+    async lookUp(name, resolvConf) {
+      const from = log.length;
+      const marker = `end-${lookups++}.cluster.local`;
+      const files = { 'resolv.conf': resolvConf, 'nsswitch.conf': 'hosts: dns\n' };
+      for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+      const mount = 'for f in resolv.conf nsswitch.conf; do mount --bind "$1/$f" "/etc/$f" || exit 9; done';
+      // Exit status 2 is a name that was not found.
+      const script = `${mount}; getent ahostsv4 "$2" || [ $? = 2 ] || exit 9; dig @127.0.0.1 +norecurse "$3" >/dev/null`;
+      const argv = [
+        '-t',
+        String(server.pid),
+        '-n',
+        'unshare',
+        '--mount',
+        'sh',
+        '-c',
+        script,
+        'sh',
+        folder,
+        name,
+        marker,
+      ];
+      const { stdout } = await run('nsenter', argv);
+      await heard(`query: ${marker} IN`, from);
+      const queries = [...log.slice(from).matchAll(/ query: (\S+) IN A /g)].map((match) =>
+        (match[1] ?? '').toLowerCase(),
+      );
+      const addresses = stdout.split('\n').flatMap((line) => /^(\S+)\s+STREAM/.exec(line)?.[1] ?? []);
+      return { addresses, asked: [...new Set(queries)].filter((each) => each !== marker).map((each) => `${each}.`) };
+    },
     async ask(name, type) {
       const sections = [
         '+noall',

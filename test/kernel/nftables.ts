@@ -2,7 +2,8 @@
 import { hasProgram } from './available.js';
 import type { Backend } from './backend.js';
 import type { Host } from './host.js';
-import { families } from './places.js';
+import { tableName } from './nft-normal-form.js';
+import { type Family, families } from './places.js';
 
 /** Why nft cannot be tested, or undefined. `host` is any host; nothing is left in it. */
 export async function nftUnavailable(host: Host): Promise<string | undefined> {
@@ -50,4 +51,27 @@ export function nftablesBackend(): Backend {
       }
     },
   };
+}
+
+/** A table as kube-proxy 1.33 left it, in the essentials: other priorities, chains, types and timeouts. */
+export function olderTable(family: Family): string {
+  const table = tableName(family);
+  const type = family === 'ipv4' ? 'ipv4_addr' : 'ipv6_addr';
+  const address = family === 'ipv4' ? '10.96.0.20' : 'fd00:10:96::20';
+  return [
+    `add table ${table} { comment "rules for kube-proxy" ; }`,
+    `add chain ${table} filter-prerouting { type filter hook prerouting priority -110 ; }`,
+    `add chain ${table} filter-input { type filter hook input priority -110 ; }`,
+    `add chain ${table} filter-output { type filter hook output priority -110 ; }`,
+    `add chain ${table} filter-output-post-dnat { type filter hook output priority -90 ; }`,
+    `add chain ${table} nat-output { type nat hook output priority -100 ; }`,
+    `add chain ${table} mark-for-masquerade`,
+    `add chain ${table} services`,
+    `add set ${table} cluster-ips { type ${type} . inet_service ; }`,
+    `add map ${table} service-ips { type ${type} : verdict ; }`,
+    `add rule ${table} mark-for-masquerade mark set mark or 0x00004000`,
+    `add rule ${table} nat-output jump services`,
+    `add element ${table} service-ips { ${address} : goto mark-for-masquerade }`,
+    '',
+  ].join('\n');
 }

@@ -1,6 +1,6 @@
 /** A cluster in which Services, endpoints and policies come and go, step by step. */
 import fc from 'fast-check';
-import type { RawObject } from '../../src/index.js';
+import { DEFAULT_CONFIG, type RawObject } from '../../src/index.js';
 import { type RandomCluster, randomCluster } from '../property/random-cluster.js';
 
 /** One state of the cluster. */
@@ -20,35 +20,33 @@ const NODES: readonly RawObject[] = ['node-0', 'node-1', 'node-2'].map((name, i)
   },
 }));
 
-/** How many Services of the random clusters there may be at a time: their names are svc-0 and so on. */
-const MOST_SERVICES = 8;
-
 /**
  * Steps that each differ from the one before in one Service with its slices, which is added, changed or removed; about
  * one in twenty in the configuration instead.
  * @param seed the same seed gives the same steps
  */
 export function* randomChanges(seed: number, count: number): Generator<RandomStep> {
-  const choices = fc.sample(
-    fc.record({
-      cluster: randomCluster,
-      index: fc.integer({ min: 0, max: MOST_SERVICES - 1 }),
-      what: fc.integer({ min: 0, max: 19 }),
-    }),
-    { seed, numRuns: count },
-  );
+  const choice = fc.record({ cluster: randomCluster, which: fc.nat(), what: fc.integer({ min: 0, max: 19 }) });
   const services = new Map<number, readonly RawObject[]>();
-  let config = choices[0]?.cluster.config;
-  if (config === undefined) return;
-  for (const { cluster, index, what } of choices) {
-    const found = cluster.objects.filter((object) => serviceOf(object) === index);
+  let config = DEFAULT_CONFIG;
+  for (const { cluster, which, what } of fc.sample(fc.noBias(choice), { seed, numRuns: count })) {
+    const offered = cluster.objects.flatMap((object) => (isProxied(object) ? (serviceOf(object) ?? []) : []));
+    const index = offered[which % Math.max(offered.length, 1)];
+    const objects = cluster.objects.filter((object) => serviceOf(object) === index);
+    const present = [...services.keys()];
     if (what === 0) config = cluster.config;
-    else if (what < 4 || found.length === 0) services.delete(index);
+    else if (index === undefined || what < 4) services.delete(present[which % Math.max(present.length, 1)] ?? 0);
     // Sometimes only the endpoints change.
-    else if (what < 10) services.set(index, mixed(services.get(index), found));
-    else services.set(index, found);
+    else services.set(index, what < 10 ? mixed(services.get(index), objects) : objects);
     yield { objects: [...NODES, ...[...services.values()].flat()], config };
   }
+}
+
+/** Whether an object is a Service with addresses of its own; others are no change to a node. */
+function isProxied({ kind, spec }: RawObject): boolean {
+  if (kind !== 'Service') return false;
+  const { clusterIP = 'None' } = spec as { readonly clusterIP?: string };
+  return clusterIP !== 'None';
 }
 
 /** The number of the Service that an object belongs to; undefined for nodes and ranges. */

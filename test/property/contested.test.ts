@@ -10,7 +10,7 @@ import { byName, claims, wantedServers } from './ipvs-model.js';
 import { hasEndpoints, refusal, type Subject, servicePortName } from './nft-model.js';
 import { contestedCluster } from './random-cluster.js';
 
-const RUNS = { numRuns: 40 };
+const RUNS = { numRuns: 100 };
 
 /** An address of Services with port and protocol, and who claims it, first by name first. */
 interface Contest {

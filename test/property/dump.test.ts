@@ -36,7 +36,7 @@ it('what we compile prints as it was read', () => {
     fc.property(randomCluster, (cluster) => {
       for (const { part, text } of texts(cluster)) expect(again(part, text) ?? text).toBe(text);
     }),
-    { numRuns: 25 },
+    { numRuns: 60 },
   );
 });
 
@@ -78,7 +78,7 @@ it('a rule that was changed in any value is never the same in normal form', () =
         }
       }
     }),
-    { numRuns: 20 },
+    { numRuns: 40 },
   );
   expect(count).toBeGreaterThan(1000);
 });

@@ -15,7 +15,7 @@ it.each(PROXY_MODES)('load-balancer addresses whose ipMode is Proxy are in no te
         expect(text).not.toContain(address);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 100 },
   );
   expect(seen).toBeGreaterThan(3);
 });

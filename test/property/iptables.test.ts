@@ -5,7 +5,7 @@ import { compileObjects, PLAIN_LINES, wholeText } from '../support/compile-objec
 import { type RestoreTable, readRestoreInput } from '../support/restore-input.js';
 import { type RandomCluster, randomCluster, shuffledCluster } from './random-cluster.js';
 
-const RUNS = { numRuns: 60 };
+const RUNS = { numRuns: 100 };
 
 function rulesOf(cluster: RandomCluster): readonly ReadonlyMap<string, RestoreTable>[] {
   return compileObjects(cluster, 'iptables').families.map(({ texts }) => readRestoreInput(texts.rules ?? ''));

@@ -8,7 +8,7 @@ import { readRestoreInput } from '../support/restore-input.js';
 import { type Subject, wantedEntries, wantedOutFilter, wantedServers } from './ipvs-model.js';
 import { type RandomCluster, randomCluster, shuffledCluster } from './random-cluster.js';
 
-const RUNS = { numRuns: 40 };
+const RUNS = { numRuns: 100 };
 
 function compiled(cluster: RandomCluster): readonly Subject[] {
   return compileObjects(cluster, 'ipvs').families.map((family) => ({ ...family, config: cluster.config }));

@@ -48,7 +48,7 @@ it('the order of the objects changes nothing, and nothing makes it fail', () => 
       };
       expect(run(shuffled)).toEqual(run(objects));
     }),
-    { numRuns: 30 },
+    { numRuns: 100 },
   );
 });
 
@@ -76,7 +76,7 @@ it('nodes without a local endpoint are those for which the planner drops', () =>
         if (direction === 'internal') expect(found).toEqual(dropped);
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 100 },
   );
 });
 
@@ -103,6 +103,6 @@ it('where zone hints are said to be ignored, no plan of the port follows them', 
         }
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 100 },
   );
 });

@@ -8,7 +8,7 @@ import { chainsNamed, collectionsNamed, type ReadScript, reachedFrom, readNftScr
 import { fromPods, mark, nodePortIPs, refusal, type Subject, wanted, word } from './nft-model.js';
 import { contestedCluster, type RandomCluster, randomCluster, shuffledCluster } from './random-cluster.js';
 
-const RUNS = { numRuns: 40 };
+const RUNS = { numRuns: 100 };
 
 function compiled(cluster: RandomCluster): readonly [ReadScript, Subject][] {
   return compileObjects(cluster, 'nftables').families.map((family) => {
@@ -205,7 +205,7 @@ describe('the chains of random clusters', () => {
           }
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 100 },
     );
   });
 });

@@ -71,7 +71,7 @@ it.each(PROXY_MODES)('events in any order lead to the same text as the whole lis
         expect(saidBy(last)).toEqual(saidBy(fresh));
       }
     }),
-    { numRuns: 20 },
+    { numRuns: 40 },
   );
 });
 

@@ -54,8 +54,11 @@ function assemble(node: NodeFacts, fragments: readonly Fragment[]): readonly str
 /** Packets that connection tracking does not understand would leave untranslated. */
 const INVALID_RULE = '-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP\n';
 
-/** With node ports on 127.0.0.1 the kernel routes such packets; this keeps other hosts from sending them (CVE-2020-8558). */
-const LOCALNET_RULE =
+/**
+ * With node ports on 127.0.0.1 the kernel routes such packets; this keeps other hosts from sending them (CVE-2020-8558).
+ * kubelet writes the same rule in any case.
+ */
+export const LOCALNET_RULE =
   '-A KUBE-FIREWALL -m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\n';
 
 /** The jumps to KUBE-NODEPORTS, which stand behind everything else so that all other addresses come first. */

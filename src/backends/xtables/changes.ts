@@ -22,8 +22,18 @@ export interface XtablesChange {
   /** The input of iptables-restore; empty where nothing is to change. */
   readonly input: string;
   readonly changes: readonly Change[];
+  /** The chains that the input writes, by which it can be looked up whether it did; undefined where it also moves jumps. */
+  readonly written: readonly WrittenChain[] | undefined;
   /** Chains that nobody needs any more but rules of others lead into, as `nat KUBE-SVC-...`: emptied, and left. */
   readonly referred: readonly string[];
+}
+
+/** A chain as the input leaves it. */
+export interface WrittenChain {
+  readonly table: string;
+  readonly chain: string;
+  /** Arguments, each beginning with a space; undefined where the chain is gone. */
+  readonly rules: readonly string[] | undefined;
 }
 
 /** Which chains count as superfluous where nobody wants them. */
@@ -32,7 +42,7 @@ export interface Ownership {
   readonly jumps: readonly SetupStep[];
   /** Whether the canaries go too, which only tell a kube-proxy that somebody flushed its rules. */
   readonly canaries: boolean;
-  /** Whether KUBE-FIREWALL goes too, which kubelet has as well. */
+  /** Whether KUBE-FIREWALL is kube-proxy's alone, so that it is emptied or goes where nothing is wanted in it. */
   readonly firewall: boolean;
 }
 
@@ -69,9 +79,11 @@ export function changeXtables(wanted: WantedXtables, current: XtablesText, owned
   const names = new Set(['filter', 'nat']);
   if (owned.canaries) names.add('mangle');
   const tables = Array.from(names, (name) => changeTable(name, wanted, current, owned));
+  const movesJumps = tables.some(({ newJumps, oldJumps }) => newJumps.length + oldJumps.length > 0);
   return {
     input: inputOf(tables),
     changes: tables.flatMap(changesOf),
+    written: movesJumps ? undefined : tables.flatMap(writtenOf),
     referred: tables.flatMap(({ name, chains }) =>
       chains.filter(({ referred }) => referred).map((chain) => `${name} ${chain.name}`),
     ),
@@ -114,7 +126,10 @@ function changeTable(
     const change = changeChain(chain, chains.get(chain), after, referred);
     if (change !== undefined) changed.push(change);
   };
-  for (const chain of ensured) if (!rules.has(chain) && !chains.has(chain)) compare(chain, []);
+  for (const chain of ensured) {
+    const isEmpty = firewall && chainOwner(name, chain).owner === 'shared';
+    if (!rules.has(chain) && (isEmpty || !chains.has(chain))) compare(chain, []);
+  }
   for (const [chain, { rules: after }] of rules)
     compare(
       chain,
@@ -249,6 +264,14 @@ function section({ name, chains, newJumps, oldJumps }: TableChange, which: 'all'
     ...written.filter(({ action, referred }) => action === 'remove' && !referred).map((chain) => `-X ${chain.name}`),
   ];
   return lines.length === 0 ? '' : `*${name}\n${lines.join('\n')}\nCOMMIT\n`;
+}
+
+function writtenOf({ name: table, chains }: TableChange): readonly WrittenChain[] {
+  return chains.map(({ name: chain, action, after, referred }) => ({
+    table,
+    chain,
+    rules: action === 'remove' && !referred ? undefined : after,
+  }));
 }
 
 function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly Change[] {

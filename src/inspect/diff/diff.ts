@@ -159,6 +159,7 @@ const TOLD_BY_TRAFFIC: ReadonlySet<string> = new Set([
   'no-endpoints-from-node',
   'source-ranges-external-ip',
   'external-local-from-inside',
+  'external-local-source',
   'external-local-without-endpoint',
   'internal-local-without-endpoint',
   'load-balancing',

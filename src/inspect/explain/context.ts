@@ -65,8 +65,13 @@ export function linesOf(texts: Readonly<Record<string, string>>): ReadonlySet<st
   return lines;
 }
 
+/** Whether a mode is the one that is compiled. */
+export function isOfMode({ setting }: ExplainContext, mode: ProxyMode): boolean {
+  return setting.mode === mode;
+}
+
 /** Whether the compiled texts of any family have a line; undefined where another mode writes such lines. */
 export function isWritten(context: ExplainContext, mode: ProxyMode, line: string): boolean | undefined {
-  if (context.setting.mode !== mode) return undefined;
+  if (!isOfMode(context, mode)) return undefined;
   return context.setting.families.some((family) => linesOf(context.textsOf(family)).has(line));
 }

@@ -4,7 +4,7 @@ import { show } from '../../kube/fields.js';
 import type { ClusterState, ServiceEntry } from '../../kube/state.js';
 import { compareBytes } from '../../net/text.js';
 import type { ExplainContext } from './context.js';
-import { explainLine, isLine } from './line.js';
+import { explainLines, isLine } from './line.js';
 import type { Explanation } from './model.js';
 import { explainName, isKnownName } from './names.js';
 import { explainService } from './service.js';
@@ -34,7 +34,7 @@ export function explain(
 ): Explained {
   const text = what.trim();
   const answer = (explanation: Explanation): Explained => ({ explanation, diagnostics: [] });
-  if (kind === 'line' || (kind === undefined && isLine(text))) return answer(explainLine(text, context));
+  if (kind === 'line' || (kind === undefined && isLine(text))) return explainText(text, context);
   if (kind === 'name') return answer(explainName(text, context));
   const found = findService(text, context.state, namespace);
   if ('entry' in found) return answer(explainService(found.entry, context, found.port));
@@ -43,6 +43,17 @@ export function explain(
     return answer(explainName(text, context));
   }
   return { explanation: undefined, diagnostics: [found.problem] };
+}
+
+/** Explains lines of rules; one by one, however they came here. */
+function explainText(text: string, context: ExplainContext): Explained {
+  const lines = explainLines(text, context);
+  const [first] = lines;
+  if (first === undefined) {
+    const message = 'there is no line of rules here, only what opens, closes or ends something.';
+    return { explanation: undefined, diagnostics: [diagnostic('usage', message)] };
+  }
+  return { explanation: lines.length === 1 ? first : { kind: 'lines', lines }, diagnostics: [] };
 }
 
 type FoundService =

@@ -7,7 +7,7 @@ import type { Outcome } from '../../plan/service-port.js';
 import type { DnsRecord } from '../dns-zone.js';
 
 /** What there is to say about one thing. */
-export type Explanation = ServiceExplanation | NameExplanation | LineExplanation;
+export type Explanation = ServiceExplanation | NameExplanation | LineExplanation | LinesExplanation;
 
 /** For which node and mode an answer holds. */
 export interface Setting {
@@ -143,4 +143,12 @@ export interface LineExplanation {
   readonly names: readonly NameExplanation[];
   /** Whether the compiled rules have such a line; undefined where that cannot be told. */
   readonly written: boolean | undefined;
+  /** The compiled line that is most like one that is not written; undefined where none is like it. */
+  readonly nearest: string | undefined;
+}
+
+/** Several lines: of a file, or elements that stand in one line. */
+export interface LinesExplanation {
+  readonly kind: 'lines';
+  readonly lines: readonly LineExplanation[];
 }

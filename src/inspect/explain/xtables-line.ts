@@ -8,6 +8,7 @@ import { joinHostPort } from '../../net/ip.js';
 import { type ExplainContext, linesOf } from './context.js';
 import type { LineExplanation, NameExplanation } from './model.js';
 import { explainName } from './names.js';
+import { nearestLine } from './nearest.js';
 import { endpointsAt, servicePortsAt } from './whose.js';
 
 const RULE = /^(?:\[\d+:\d+\] )?(?:ip6?tables\S* )?(?:-t (\S+) )?(?:-A|-I|--append|--insert) (\S+)(.*)$/s;
@@ -19,7 +20,8 @@ export function explainXtablesLine(line: string, context: ExplainContext): LineE
   if (made !== undefined) {
     const effect = command === '-N' ? 'makes the chain if it is missing' : 'deletes the chain';
     const names = [explainName(made, context)];
-    return { kind: 'line', line, what: `chain ${made}`, matches: [], effect, reason: '', names, written: undefined };
+    const nothing = { matches: [], reason: '', written: undefined, nearest: undefined };
+    return { kind: 'line', line, what: `chain ${made}`, ...nothing, effect, names };
   }
   const [, table, chain, args = ''] = RULE.exec(line) ?? [];
   const spec = chain === undefined ? undefined : parseRuleArguments(args);
@@ -38,6 +40,7 @@ export function explainXtablesLine(line: string, context: ExplainContext): LineE
     reason: reasonOf({ chain, matches: spec.matches, target, comment, names }, context),
     names,
     written,
+    nearest: written === false ? nearestLine(context, `-A ${chain}${args}`, `-A ${chain} `) : undefined,
   };
 }
 

@@ -11,6 +11,8 @@ export interface ConfigurationGuess {
   /** The configuration's field. */
   readonly setting: string;
   readonly node: NodeFacts;
+  /** How many differences it must explain; a guess from what is not there is none when only one rule is missing. */
+  readonly least: number;
 }
 
 /** The comparison that explains most, and a finding for each guess that it needs. */
@@ -38,7 +40,7 @@ export function compareConfigured(
     for (const each of guess(adapter.node)) {
       const other = create(each.node);
       const compared = compareNode(other);
-      if (compared.count >= comparison.count) continue;
+      if (compared.count > comparison.count - each.least) continue;
       adapter = other;
       comparison = compared;
       findings.push(configurationFinding(each));

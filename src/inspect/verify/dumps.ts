@@ -18,6 +18,8 @@ import type { NodePlan } from '../../plan/plan.js';
 export interface DumpText extends SourceText {
   /** When its content does not tell; undefined leaves it to the content. */
   readonly family?: Family | undefined;
+  /** Where it is known that this is all of its kind that the host has: an empty text says then that there is nothing. */
+  readonly allOf?: ReadDump['kind'];
 }
 
 /** One dump as data. */
@@ -26,7 +28,7 @@ export type ReadDump = { readonly file: string } & (
   | { readonly kind: 'ipvsadm'; readonly services: readonly VirtualServer[] }
   | { readonly kind: 'ipset'; readonly sets: readonly IpSet[] }
   | { readonly kind: 'addresses'; readonly addresses: readonly InterfaceAddress[] }
-  | { readonly kind: 'nft'; readonly ruleSet: NftRuleSet }
+  | { readonly kind: 'nft'; readonly ruleSet: NftRuleSet; readonly whole: boolean }
 );
 
 /** Everything that one family of one mode is compared with. */
@@ -55,7 +57,8 @@ function readDump(source: DumpText): {
   readonly dump: ReadDump | undefined;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const { name: file } = source;
+  const { name: file, allOf } = source;
+  if (allOf !== undefined && source.text.trim() === '') return { dump: emptyDump(allOf, source), diagnostics: [] };
   const { dump, diagnostics } = recogniseDump(source);
   if (dump === undefined) return { dump, diagnostics };
   switch (dump.kind) {
@@ -88,11 +91,11 @@ function readDump(source: DumpText): {
       return { dump: { kind: 'addresses', file, addresses: read.addresses }, diagnostics: read.diagnostics };
     }
     case 'nft': {
-      const read = readNft(source);
-      return {
-        dump: read.ruleSet === undefined ? undefined : { kind: 'nft', file, ruleSet: read.ruleSet },
-        diagnostics: read.diagnostics,
-      };
+      const { ruleSet, diagnostics: said } = readNft(source);
+      if (ruleSet === undefined) return { dump: undefined, diagnostics: said };
+      // Without any table of kube-proxy it was not asked for one of them.
+      const whole = allOf === 'nft' || kubeProxyTables(ruleSet).size === 0;
+      return { dump: { kind: 'nft', file, ruleSet, whole }, diagnostics: said };
     }
     case 'setup':
       return wrong(
@@ -100,6 +103,22 @@ function readDump(source: DumpText): {
         'this is a setup of kuberules, not a dump of a node.',
         'Give what iptables-save prints there.',
       );
+  }
+}
+
+/** What a program tells that prints nothing. */
+function emptyDump(kind: ReadDump['kind'], { name: file, family = 'ipv4' }: DumpText): ReadDump {
+  switch (kind) {
+    case 'xtables':
+      return { kind, file, family, text: readXtables({ name: file, text: '' }).text };
+    case 'ipvsadm':
+      return { kind, file, services: [] };
+    case 'ipset':
+      return { kind, file, sets: [] };
+    case 'addresses':
+      return { kind, file, addresses: [] };
+    case 'nft':
+      return { kind, file, ruleSet: { form: 'listing', metainfo: undefined, tables: [] }, whole: true };
   }
 }
 

@@ -84,6 +84,7 @@ export function compareNode(adapter: Adapter): Comparison {
   const pools = new Map<string, Pool>();
   const fixedDifferences: Difference[] = [];
   const voided = new Set<string>();
+  const lasts = new Map<string, Item[]>();
   for (const container of fixed.values()) {
     const found = observed.get(container.name);
     if (container.ordered) {
@@ -97,7 +98,9 @@ export function compareNode(adapter: Adapter): Comparison {
     pools.set(container.name, pool);
     if (found === undefined || found.items.length === 0) voided.add(container.name);
     for (const item of container.items) {
-      if (!pool.take(item)) fixedDifferences.push({ kind: 'missing', container, should: item, is: undefined });
+      const match = pool.take(item);
+      if (match === undefined) fixedDifferences.push({ kind: 'missing', container, should: item, is: undefined });
+      else if (container.kind === 'chain') push(lasts, container.name, match);
     }
   }
   const claims = new Map<string, number>();
@@ -130,6 +133,7 @@ export function compareNode(adapter: Adapter): Comparison {
     else if (voids.length > 0) onlyVoid.set(plan, voids);
     consumed.set(plan, taken);
   }
+  for (const [name, last] of lasts) fixedDifferences.push(...misplaced(observed.get(name), last, pools.get(name)));
   const flushed = flushedContainers(voided, onlyVoid, fixedDifferences);
   for (const [plan, names] of onlyVoid) if (names.some((name) => !flushed.has(name))) differing.add(plan);
 
@@ -195,6 +199,15 @@ function createPool(container: Container | undefined): Pool {
     },
     left: () => container?.items.filter((item) => !used.has(item)) ?? [],
   };
+}
+
+/** A rule of a Service behind those that are nobody's: in a chain that Services share these come last. */
+function misplaced(chain: Container | undefined, last: readonly Item[], pool: Pool | undefined): readonly Difference[] {
+  if (chain === undefined || pool === undefined) return [];
+  const foreign = new Set(pool.left());
+  const is = chain.items.findLast((item) => !foreign.has(item));
+  if (is === undefined || last.includes(is)) return [];
+  return [{ kind: 'order', container: chain, should: last[0], is }];
 }
 
 function push<K>(map: Map<K, Item[]>, key: K, item: Item): void {

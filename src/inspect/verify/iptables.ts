@@ -2,7 +2,7 @@
 
 import { lowerServicePort } from '../../backends/iptables/fragment.js';
 import { endpointChain, servicePortChains } from '../../backends/iptables/names.js';
-import { createRulesCompiler, LARGE_CLUSTER_ENDPOINTS } from '../../backends/iptables/rules.js';
+import { createRulesCompiler, LARGE_CLUSTER_ENDPOINTS, LOCALNET_RULE } from '../../backends/iptables/rules.js';
 import type { RuleSpec } from '../../backends/xtables/rule.js';
 import { PROBABILITY_ONE, shareOf } from '../../backends/xtables/values.js';
 import type { ClusterState } from '../../kube/state.js';
@@ -36,8 +36,7 @@ export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: C
   };
   const text = createRulesCompiler()({ ...plan, servicePorts: [] }).join('');
   const fixed = new Map(writtenContents([{ table: '', text }]));
-  // kube-proxy makes it in any case, and leaves it empty where there is nothing to block; kubelet's is the same.
-  if (!fixed.has('filter KUBE-FIREWALL')) fixed.set('filter KUBE-FIREWALL', chainContainer('filter KUBE-FIREWALL', []));
+  if (!fixed.has(FIREWALL)) fixed.set(FIREWALL, chainContainer(FIREWALL, kubeletRules(observed)));
   const owners = createOwners(servicePorts, observed);
   return {
     node,
@@ -52,6 +51,19 @@ export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: C
     staleGroup: owners.staleGroup,
     classify: (difference, each) => classify(difference, each, observed),
   };
+}
+
+const FIREWALL = 'filter KUBE-FIREWALL';
+
+/** kube-proxy makes the chain in any case, and leaves it to kubelet, which has one rule in it, where there is nothing to block. */
+function kubeletRules(observed: Contents): readonly Item[] {
+  const [rule] = writtenContents([{ table: 'filter', text: LOCALNET_RULE }]).get(FIREWALL)?.items ?? [];
+  return (
+    observed
+      .get(FIREWALL)
+      ?.items.filter(({ text }) => text === rule?.text)
+      .slice(0, 1) ?? []
+  );
 }
 
 interface Owners {
@@ -270,7 +282,16 @@ function classify(
   observed: Contents,
 ): Classified | undefined {
   const chain = container.name.replace('nat ', '');
+  if (kind === 'missing' && plan !== undefined && recentOf(specOf(should)) !== undefined) return { code: 'affinity' };
   if (kind !== 'changed' || plan === undefined || should === undefined || is === undefined) {
+    const lost =
+      kind === 'missing' && /^KUBE-SV[CL]-/.test(chain) && plan !== undefined
+        ? endpointOfJump(should, plan)
+        : undefined;
+    if (lost !== undefined) {
+      const message = `endpoint ${lost} is not in the rules, and nothing has its share of the connections.`;
+      return { code: 'endpoint-missing', message };
+    }
     const isShare = /^KUBE-SV[CL]-/.test(chain) && [should, is].some((item) => randomOf(item) !== undefined);
     if (!isShare || kind === 'empty' || plan === undefined) return undefined;
     return uneven(observed.get(container.name)?.items ?? [], plan);
@@ -281,9 +302,18 @@ function classify(
       return { code: 'endpoint-changed', message: `endpoint ${from} leads to ${to ?? 'nowhere'} instead.` };
   }
   const [wanted, found] = [recentOf(specOf(should)), recentOf(specOf(is))];
-  if (wanted?.seconds !== found?.seconds) return { code: 'affinity' };
+  if (wanted?.seconds !== found?.seconds || (wanted === undefined) !== (found === undefined))
+    return { code: 'affinity' };
   if (randomOf(should) === randomOf(is)) return undefined;
   return uneven(observed.get(container.name)?.items ?? [], plan);
+}
+
+/** The endpoint that the last rule of a choice leads to. */
+function endpointOfJump(item: Item | undefined, { name, protocol, endpoints }: ServicePortPlan): string | undefined {
+  const spec = specOf(item);
+  if (item === undefined || randomOf(item) !== undefined || recentOf(spec) !== undefined) return undefined;
+  const target = targetOf(item);
+  return endpoints.find(({ text }) => endpointChain(name, lowerProtocol(protocol), text) === target)?.text;
 }
 
 function randomOf(item: Item | undefined): number | undefined {

@@ -339,6 +339,7 @@ function classify(
 ): Classified | undefined {
   if (plan === undefined) return undefined;
   if (kind === 'settings' && container.name.startsWith('set affinity-')) return { code: 'affinity' };
+  if (kind === 'missing' && / ?@affinity-/.test(should?.text ?? '')) return { code: 'affinity' };
   if (kind !== 'changed') return undefined;
   const translation = / dnat to (\S+)$/;
   if (container.name.startsWith('chain endpoint-')) {

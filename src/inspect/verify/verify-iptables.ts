@@ -58,6 +58,7 @@ export function markGuess(node: NodeFacts, bit: number): ConfigurationGuess {
     is: markText(bit),
     should: markText(node.masqueradeBit),
     node: { ...node, masqueradeBit: bit },
+    least: 1,
   };
 }
 
@@ -77,13 +78,14 @@ function guessDetector(node: NodeFacts, own: Contents): readonly ConfigurationGu
     counts.set(key, { detector, count: (counts.get(key)?.count ?? 0) + 1 });
   }
   const [most] = [...counts.values()].sort((a, b) => b.count - a.count);
-  return most === undefined ? [] : detectorGuess(node, most.detector);
+  return most === undefined ? [] : detectorGuess(node, most.detector, most.detector === undefined ? 2 : 1);
 }
 
-/** Another way to tell local traffic, or all of it; nothing where it is the same. */
+/** Another way to tell local traffic, or all of it; nothing where it is the same. For `least` see ConfigurationGuess. */
 export function detectorGuess(
   node: NodeFacts,
   found: LocalDetector | 'all' | undefined,
+  least = 1,
 ): readonly ConfigurationGuess[] {
   const ours = node.masqueradeAll ? 'all' : node.localDetector;
   if (detectorText(ours) === detectorText(found)) return [];
@@ -97,6 +99,7 @@ export function detectorGuess(
         masqueradeAll: found === 'all',
         localDetector: found === 'all' ? node.localDetector : found,
       },
+      least,
     },
   ];
 }
@@ -142,6 +145,7 @@ function guessNodePorts(node: NodeFacts, own: Contents): readonly ConfigurationG
         localhostNodePorts,
         nodePortAddresses: { all, local: local.sort(), coversLoopback: ours.coversLoopback, primaryUnknown: false },
       },
+      least: 1,
     },
   ];
 }

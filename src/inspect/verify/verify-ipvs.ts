@@ -94,6 +94,7 @@ function guessScheduler(node: NodeFacts, observed: Contents): readonly Configura
       is: most,
       should: scheduler,
       node: { ...node, ipvs: { ...node.ipvs, scheduler: most } },
+      least: 1,
     },
   ];
 }

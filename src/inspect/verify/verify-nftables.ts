@@ -38,7 +38,7 @@ export function verifyNftablesFamily({ plan, state, dumps }: FamilyInput): reado
     );
     return [...findings, ...left, ...findingsOf(adapter, comparison)];
   }
-  const [whole] = listings.filter(({ ruleSet }) => kubeProxyTables(ruleSet).size === 0);
+  const whole = listings.find((each) => each.whole);
   return whole === undefined ? left : [nothingThere(family, whole.file), ...left];
 }
 
@@ -59,7 +59,8 @@ function guesses(node: NodeFacts, observed: Contents): readonly ConfigurationGue
   const marking = observed.get('chain masquerading')?.items[0]?.text ?? '';
   const bit = Math.log2(Number(/mark & (0x[0-9a-f]+|\d+) != /.exec(marking)?.[1]));
   const mark = Number.isInteger(bit) && bit !== node.masqueradeBit ? [markGuess(node, bit)] : [];
-  return [...mark, ...detectorGuess(node, detectorOf(observed))];
+  const detector = detectorOf(observed);
+  return [...mark, ...detectorGuess(node, detector, detector === undefined ? 2 : 1)];
 }
 
 /** Which traffic to cluster IPs is masqueraded. */

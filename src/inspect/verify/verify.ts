@@ -96,10 +96,12 @@ function familiesIn(dumps: readonly ReadDump[], mode: ProxyMode, ofNode: readonl
   const found = new Set<Family>();
   for (const dump of dumps) {
     if (!NEEDED[mode].some(({ kind }) => kind === dump.kind)) continue;
-    if (dump.kind === 'xtables') found.add(dump.family);
-    else if (dump.kind === 'nft') {
+    // On a node of one family kube-proxy may have written both, but need not.
+    if (dump.kind === 'xtables') {
+      if (ofNode.includes(dump.family) || modeOfDumps([dump]) !== undefined) found.add(dump.family);
+    } else if (dump.kind === 'nft') {
       for (const family of kubeProxyTables(dump.ruleSet).keys()) found.add(family === 'ip' ? 'ipv4' : 'ipv6');
-      if (kubeProxyTables(dump.ruleSet).size === 0) for (const family of ofNode) found.add(family);
+      if (dump.whole) for (const family of ofNode) found.add(family);
     } else {
       for (const family of ofNode) found.add(family);
       if (dump.kind === 'ipset' && dump.sets.some(({ name }) => name.startsWith('KUBE-6-'))) found.add('ipv6');
@@ -131,8 +133,7 @@ const COMMANDS: Readonly<Record<ProxyMode, Readonly<Record<Family, string>>>> = 
 function isOf(dump: ReadDump, family: Family): boolean {
   if (dump.kind === 'xtables') return dump.family === family;
   if (dump.kind !== 'nft') return false;
-  const tables = kubeProxyTables(dump.ruleSet);
-  return tables.size === 0 || tables.has(family === 'ipv4' ? 'ip' : 'ip6');
+  return dump.whole || kubeProxyTables(dump.ruleSet).has(family === 'ipv4' ? 'ip' : 'ip6');
 }
 
 /** The table of mode nftables on a node that runs in another mode; chains of iptables are looked at with their family. */

@@ -1,74 +1,37 @@
 /** Rule sets of nftables as data: what was read is printed again as it was, and all forms of a table mean the same. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  compareNormalTables,
   compile,
   DEFAULT_CONFIG,
   type Family,
   loadCluster,
-  type NftTable,
-  normalTable,
   partText,
   printNftJson,
   printNftListing,
-  printStatements,
   readConfig,
   readNft,
   readObjects,
   statementsOf,
 } from '../../../src/index.js';
-import { randomCluster } from '../../property/random-cluster.js';
 import { caseName, findCases } from '../../support/case.js';
-import { differences, LISTINGS, listedCases, listing, printAgain, ruleSetOf, tableOf } from './support.js';
+import {
+  differences,
+  expectedScripts,
+  expectFaithful,
+  expectListable,
+  LISTINGS,
+  listedCases,
+  listing,
+  printAgain,
+  ruleSetOf,
+  tableOf,
+} from './support.js';
 
 const SHARED = join('..', 'shared');
-const CONFORMANCE = join(SHARED, 'conformance');
 const DUMPS = join(SHARED, 'dumps', 'host');
 if (!existsSync(SHARED)) console.warn(`no ${SHARED}: recordings and dumps of kube-proxy are not read`);
-
-/** The nftables texts that a case expects. */
-function expectedScripts(folder: string): readonly string[] {
-  return readdirSync(join(folder, 'expected'))
-    .filter((file) => file.startsWith('nftables.'))
-    .map((file) => readFileSync(join(folder, 'expected', file), 'utf8'));
-}
-
-/** Prints what was read, once from the table as it was read and once from its rules' statements alone. */
-function expectFaithful(text: string): void {
-  const ruleSet = ruleSetOf(text);
-  const printed = printAgain(ruleSet);
-  if (ruleSet.form === 'json') expect(JSON.parse(printed)).toEqual(JSON.parse(text));
-  expect(printed).toBe(ruleSet.form === 'json' ? text.trimEnd() : text);
-  for (const table of ruleSet.tables) if (!table.foreign) expectUnderstood(table);
-}
-
-/** Nothing of a table was taken over unread. */
-function expectUnderstood(table: NftTable): void {
-  expect(table.verbatim).toBe(undefined);
-  for (const object of table.objects) {
-    expect(object.kind).not.toBe('other');
-    if (object.kind !== 'chain') continue;
-    for (const rule of object.rules) {
-      const statements = statementsOf(rule);
-      expect(statements.map((each) => each.kind)).not.toContain('unknown');
-      if (table.form === 'listing') expect(printStatements(statements)).toBe(rule.source);
-    }
-  }
-}
-
-/** A script as the listing that nft would print of it, but for what nft rewrites. */
-function expectListable(text: string): void {
-  const ruleSet = ruleSetOf(text);
-  const listed = printNftListing(ruleSet);
-  expect(printAgain(ruleSetOf(listed))).toBe(listed);
-  for (const table of ruleSet.tables) {
-    const again = ruleSetOf(listed).tables.find((each) => each.family === table.family);
-    expect(again === undefined ? [] : compareNormalTables(normalTable(table), normalTable(again))).toEqual([]);
-  }
-}
 
 describe('scripts are printed as they were read, and survive as a listing', () => {
   it.each(findCases('golden').map((folder) => [caseName(folder), folder]))('golden %s', (_name, folder) => {
@@ -76,18 +39,6 @@ describe('scripts are printed as they were read, and survive as a listing', () =
       expectFaithful(text);
       expectListable(text);
     }
-  });
-
-  it.skipIf(!existsSync(CONFORMANCE))('conformance recordings', () => {
-    let count = 0;
-    for (const folder of findCases(CONFORMANCE)) {
-      for (const text of expectedScripts(folder)) {
-        count++;
-        expectFaithful(text);
-        expectListable(text);
-      }
-    }
-    expect(count).toBeGreaterThan(100);
   });
 });
 
@@ -174,21 +125,6 @@ describe('foreign tables and rules', () => {
     const warning = '# Warning: table ip nat is managed by iptables-nft, do not touch!\n';
     const text = `${warning}table ip nat {\n\tchain X {\n\t}\n}\n${listing('rewritten.nft-list')}`;
     expect(printNftListing(ruleSetOf(text))).toBe(text);
-  });
-});
-
-describe('random clusters', () => {
-  it('are printed as they were read, and survive as a listing', () => {
-    fc.assert(
-      fc.property(randomCluster, ({ objects, config, node }) => {
-        const { state } = loadCluster(objects.map((object) => ({ object })));
-        for (const part of compile(state, { mode: 'nftables', config, node }).parts) {
-          expectFaithful(partText(part));
-          expectListable(partText(part));
-        }
-      }),
-      { numRuns: 25 },
-    );
   });
 });
 

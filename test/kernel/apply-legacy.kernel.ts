@@ -1,0 +1,3 @@
+import { applySuite } from './apply-rules.js';
+
+await applySuite('legacy');

@@ -1,0 +1,6 @@
+/** Tests on random clusters, which take their time: `npm run test:property`. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: { include: ['test/property/**/*.test.ts'], testTimeout: 120_000, isolate: false, maxWorkers: 2 },
+});
