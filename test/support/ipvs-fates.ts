@@ -34,7 +34,11 @@ function placesOf(wanted: readonly Wanted[]): ReadonlyMap<string, Place> {
 }
 
 /** Who connects. Pods are told by their addresses. */
-const SENDERS: readonly { readonly who: string; readonly from: Record<Family, string>; readonly incoming: Interface }[] = [
+const SENDERS: readonly {
+  readonly who: string;
+  readonly from: Record<Family, string>;
+  readonly incoming: Interface;
+}[] = [
   { who: 'client', from: { ipv4: '198.51.100.77', ipv6: '2001:db8:77::7' }, incoming: { kind: 'named', name: 'eth0' } },
   { who: 'pod', from: { ipv4: '10.244.0.77', ipv6: 'fd00:244::77' }, incoming: { kind: 'named', name: 'veth77' } },
 ];
@@ -61,7 +65,14 @@ function fatesOf(kernel: IpvsKernel, places: ReadonlyMap<string, Place>): Readon
     for (const [key, { protocol, address, port }] of own) {
       for (const { who, from, incoming } of SENDERS) {
         const { fates: found } = tracePacket(rules.functions, {
-          packet: { family, protocol, source: from[family], sourcePort: undefined, destination: address, destinationPort: port },
+          packet: {
+            family,
+            protocol,
+            source: from[family],
+            sourcePort: undefined,
+            destination: address,
+            destinationPort: port,
+          },
           incoming,
           established: false,
           world: {
@@ -89,7 +100,11 @@ function fatesOf(kernel: IpvsKernel, places: ReadonlyMap<string, Place>): Readon
  * of either, and with the client's address kept only where that is so then. Where a Service comes or goes it may be
  * refused as well.
  */
-export async function expectFlow(kernel: IpvsKernel, before: readonly Wanted[], after: readonly Wanted[]): Promise<number> {
+export async function expectFlow(
+  kernel: IpvsKernel,
+  before: readonly Wanted[],
+  after: readonly Wanted[],
+): Promise<number> {
   await bring(kernel, before);
   const places = new Map([...placesOf(before), ...placesOf(after)]);
   const first = fatesOf(kernel, places);

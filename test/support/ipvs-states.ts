@@ -13,7 +13,11 @@ const THERE = { ip: '10.244.1.7' };
 /** Pods are told by their addresses, so that it is to be seen what is masqueraded. */
 const CONFIG = { ...DEFAULT_CONFIG, clusterCIDRs: { ipv4: '10.244.0.0/16', ipv6: undefined } };
 
-function state(endpoints: Parameters<typeof slice>[0], spec: Spec = {}, vips: readonly string[] = []): readonly Wanted[] {
+function state(
+  endpoints: Parameters<typeof slice>[0],
+  spec: Spec = {},
+  vips: readonly string[] = [],
+): readonly Wanted[] {
   return wantedParts(ipvsParts([node(), service(spec, vips), slice(endpoints)], { config: CONFIG }));
 }
 

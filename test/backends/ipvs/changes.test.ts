@@ -164,12 +164,7 @@ describe('order', () => {
       'CLUSTER-IP: 10.96.0.20,tcp:80 / NODE-PORT-TCP: 30080',
       ['clear: destroy KUBE-CLUSTER-IP / destroy KUBE-NODE-PORT-TCP'],
     ],
-    [
-      'addresses that the kernel itself gave stay',
-      '',
-      '@kube-ipvs0 fe80::1/64',
-      [],
-    ],
+    ['addresses that the kernel itself gave stay', '', '@kube-ipvs0 fe80::1/64', []],
     [
       'an address with a prefix length draws in a whole network',
       BOUND,
