@@ -128,7 +128,7 @@ async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Sta
     });
   let change = changeOf(() => true);
   if (change.draining.length > 0) {
-    const connections = readConnections(await output(host, ipvsadm(['-L', '-n']), 'to count connections'));
+    const connections = readConnections(await output(host, ipvsadm(['-L', '-n']), { purpose: 'to count connections' }));
     change = changeOf((server) => stays(server, connections.get(server.key) ?? 0));
   }
   const leaving = change.draining.filter(({ weight }) => weight > 0).length;
@@ -215,30 +215,26 @@ interface HostState extends IpvsState {
   readonly modules: string;
 }
 
-const NOTHING: HostState = {
-  table: { timeouts: undefined, services: [] },
-  sets: [],
-  addresses: [],
-  hasDevice: false,
-  modules: '',
-};
-
-/** Reads it. Where nothing is wanted no module is loaded by asking. */
+/**
+ * Reads it. Where nothing is wanted no module is loaded by asking, and a host without the programs has nothing of ours,
+ * unless the device tells that IPVS mode was here.
+ */
 async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean): Promise<HostState> {
   const hasIpvs = wantsIpvs || isIpvsLoaded(host);
   const hasSets = wantsIpvs || isIpsetLoaded(host);
   // Those of all interfaces: a virtual server of a node port has one of them.
-  const command: Command = { program: 'ip', args: ['-o', 'addr', 'show'] };
-  const listed = await host.run(command);
-  if (!wantsIpvs && !hasIpvs && !hasSets && listed.status === undefined) return NOTHING;
-  if (listed.status !== 0) throw commandTrouble(command, listed, 'to read addresses');
-  const text = onlyAddresses(listed.stdout);
+  const show: Command = { program: 'ip', args: ['-o', 'addr', 'show'] };
+  const text = onlyAddresses(await output(host, show, { purpose: 'to read addresses', isNeeded: wantsIpvs }));
   const hasDevice = text.includes(`: ${IPVS_DEVICE} `) || (await isThere(host, IPVS_DEVICE));
-  const sets = hasSets ? await output(host, ipset(['save']), 'to read sets', 'The kernel has no sets') : '';
-  const servers = hasIpvs ? await output(host, ipvsadm(['-S', '-n']), 'to read virtual servers') : '';
+  const isNeeded = wantsIpvs || hasDevice;
+  const lacking = 'The kernel has no sets';
+  const sets = hasSets ? await output(host, ipset(['save']), { purpose: 'to read sets', lacking, isNeeded }) : '';
+  const servers = hasIpvs
+    ? await output(host, ipvsadm(['-S', '-n']), { purpose: 'to read virtual servers', isNeeded })
+    : '';
   const table = parsed(readIpvsadm({ name: 'the output of ipvsadm', text: servers }), (read) => read.table);
   const timeouts = wantsTimeouts
-    ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), 'to read timeouts'))
+    ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), { purpose: 'to read timeouts' }))
     : undefined;
   return {
     table: { ...table, timeouts },
@@ -281,9 +277,19 @@ function ipset(args: readonly string[]): Command {
   return { program: 'ipset', args };
 }
 
-async function output(host: Host, command: Command, purpose: string, lacking?: string): Promise<string> {
+/** What a program prints; of one that is missing and not needed, nothing. */
+async function output(
+  host: Host,
+  command: Command,
+  {
+    purpose,
+    lacking,
+    isNeeded = true,
+  }: { readonly purpose: string; readonly lacking?: string; readonly isNeeded?: boolean },
+): Promise<string> {
   const finished = await host.run(command);
   if (finished.status === 0) return finished.stdout;
+  if (finished.trouble === 'ENOENT' && !isNeeded) return '';
   const failed = commandTrouble(command, finished, purpose);
   if (lacking === undefined || finished.status === undefined) throw failed;
   throw trouble('missing-feature', `${lacking}: ${failed.message}`);

@@ -314,6 +314,14 @@ describe('what is missing is said before anything is written', () => {
     expect([servers, sets]).toEqual([{}, {}]);
   });
 
+  it('programs are not needed where IPVS mode was never', async () => {
+    kernel = createIpvsKernel([], ['iptables', 'ip6tables']);
+    expect((await bring(NOTHING)).areas).toEqual([]);
+    kernel = createIpvsKernel([], ['ip', 'iptables', 'ip6tables']);
+    await kernel.run({ program: 'ip', args: ['link', 'add', 'kube-ipvs0', 'type', 'dummy'] });
+    await expect(bring(NOTHING)).rejects.toThrow('ipset is not in PATH');
+  });
+
   it('where nothing is to be removed no module is loaded by asking', async () => {
     kernel.missing.add('ip_vs').add('ip_set');
     await bring(NOTHING);
