@@ -104,7 +104,7 @@ async function addAddresses(addresses: readonly string[]): Promise<void> {
 async function expectState(wanted: readonly Wanted[]): Promise<void> {
   const texts = new Map<string, string>();
   for (const each of wanted) {
-    if (each.kind !== 'ipvs' || each.ipset === '') continue;
+    if (each.kind !== 'ipvs' || !isSome(each)) continue;
     const { family, ipvsadm, ipset, addresses, xtables } = each;
     const parts = { ipvsadm, ipset, addresses, rules: xtables?.rules ?? '', setup: xtables?.setup ?? '' };
     for (const [part, text] of Object.entries(parts)) texts.set(`ipvs.${family}.${part}`, text);
@@ -113,26 +113,35 @@ async function expectState(wanted: readonly Wanted[]): Promise<void> {
   expect(await kernelState()).toMatchObject(expected);
 }
 
+/** Whether anything of IPVS is wanted. */
+function isSome(wanted: Wanted): boolean {
+  return wanted.kind === 'ipvs' && wanted.ipset !== '';
+}
+
 describe.skipIf(skip)('ipvs', () => {
   beforeEach(empty);
 
-  test('two of five cases over the one before', { timeout: 200_000 }, async () => {
+  test('two of five cases over the one before', { timeout: 400_000 }, async () => {
     const cases = ipvsCases().filter((_, i) => i % 5 < 2);
     await addAddresses(cases.flatMap(({ wanted }) => nodeAddresses(wanted)));
+    let before: readonly Wanted[] = [];
     for (const [i, { name, folder, wanted }] of cases.entries()) {
-      await bring(wanted);
-      expect((await bring(wanted)).areas, name).toEqual([]);
-      expect(writingCommands(), name).toEqual([]);
+      // What is wanted of a family that has nothing and is to have nothing only takes time.
+      await bring(wanted.filter((each) => isSome(each) || before.some((other) => other.family === each.family)));
+      before = wanted.filter(isSome);
       const { state, config, node: nodeName } = loadCase(folder, 'ipvs');
-      const found = verify({ state, config, mode: 'ipvs', node: nodeName, dumps: readDumps(wanted) });
+      const found = verify({ state, config, mode: 'ipvs', node: nodeName, dumps: readDumps(before) });
       expect(found.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
       expect(found.findings, name).toEqual([]);
-      if (i % 10 === 0) await expectState(wanted);
+      if (i % 5 > 0) continue;
+      expect((await bring(wanted)).areas, name).toEqual([]);
+      expect(writingCommands(), name).toEqual([]);
+      await expectState(wanted);
     }
   });
 
   test('random changes', { timeout: 200_000 }, async () => {
-    const steps = Array.from(randomChanges(11, 20), ({ objects, config }) =>
+    const steps = Array.from(randomChanges(11, 10), ({ objects, config }) =>
       wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
     );
     await addAddresses(steps.flatMap(nodeAddresses));
@@ -191,7 +200,7 @@ describe.skipIf(skip)('ipvs', () => {
 
 /** What was read last of each family that is wanted, as dumps. */
 function readDumps(wanted: readonly Wanted[]) {
-  const families = wanted.flatMap((each) => (each.kind === 'ipvs' && each.ipset !== '' ? [each.family] : []));
+  const families = wanted.filter(isSome).map(({ family }) => family);
   const dumps = new Map<string, { name: string; text: string; family?: 'ipv4' | 'ipv6' }>();
   for (const { program, args, stdout } of done) {
     const name = [program, ...args].join(' ');

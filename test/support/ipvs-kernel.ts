@@ -87,6 +87,7 @@ export function createIpvsKernel(
   }
   const files = new Map<string, string>([
     ['/proc/sys/kernel/osrelease', '6.1.176\n'],
+    ['/proc/sys/net/ipv4/vs/conn_reuse_mode', '1\n'],
     ['/proc/modules', ''],
     ['/proc/net/ip_tables_names', 'nat\nfilter\n'],
     ['/proc/net/ip6_tables_names', 'nat\nfilter\n'],
