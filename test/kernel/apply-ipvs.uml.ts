@@ -189,6 +189,24 @@ describe.skipIf(skip)('ipvs', () => {
     await expectState(BOTH);
   });
 
+  // Before each command it is killed in test/apply/ipvs-area.test.ts.
+  test.for([2, 6, 9])('an apply that is killed before writing command %i is completed by the next', async (n) => {
+    const balanced = { type: 'LoadBalancer', loadBalancerSourceRanges: ['198.51.100.0/24'] };
+    const after = web([POD_B], { ...balanced, ports: [{ name: 'http', port: 81 }] }, ['203.0.113.9']);
+    await bring(BOTH);
+    let left = n;
+    const mortal: Host = {
+      ...host,
+      run: (command) => {
+        if (!READING.test(commandText(command)) && left-- === 0) throw new Error('killed');
+        return host.run(command);
+      },
+    };
+    await expect(bringTo(mortal, after)).rejects.toThrow('killed');
+    await bring(after);
+    await expectState(after);
+  });
+
   test('timeouts are set where they differ', async () => {
     const timed = web(['10.244.1.2'], {}, [], { tcpFinTimeout: '7s' });
     await bring(timed);

@@ -374,98 +374,102 @@ function letLeave(
   return { lines, draining };
 }
 
+/** Where lines about sets come: of an input the part, as inputs have several. */
+type SetPlace = 'create' | 'add' | 'early' | 'restrict' | 'release' | 'close' | 'ranges' | 'rest' | 'destroy';
+
 /** What becomes of entries, with the place of each in the order. */
 function changeSets(
   wantedSets: readonly IpSet[],
   current: ReadonlyMap<string, NormalIpSet>,
   all: readonly IpSet[],
-  { retained, kept }: ServerChange,
+  servers: ServerChange,
   { family }: IpvsOptions,
 ): {
   readonly inputs: Pick<IpvsInputs, 'prepare' | 'restrict' | 'release' | 'close' | 'clear'>;
-  readonly changes: Change[];
+  readonly changes: readonly Change[];
 } {
   const wanted = normalIpset(wantedSets);
-  const lines = new Map(wantedSets.map((set) => [set.name, printIpset([{ ...set, entries: [] }])]));
-  const changes: Change[] = [];
-  const create: string[] = [];
-  const early: string[] = [];
-  const add: string[] = [];
-  const restrict: string[] = [];
-  const release: string[] = [];
-  const close: string[] = [];
-  const ranges: string[] = [];
-  const clear: string[] = [];
-  const destroy: string[] = [];
-  const staying = new Set(kept.map(portalEntry));
-  const stayingPorts = new Set(kept.map(({ protocol, port }) => `${protocol} ${port}`));
-  const isKept = (key: SetKey, entry: string): boolean =>
-    NODE_PORT_PROTOCOL.test(key)
-      ? stayingPorts.has(`${NODE_PORT_PROTOCOL.exec(key)?.[1]} ${entry}`)
-      : staying.has(entry);
-  const needed = neededEntries(retained);
+  const creations = new Map(wantedSets.map((set) => [set.name, printIpset([{ ...set, entries: [] }]).trimEnd()]));
   const bound = new Set(current.get(setName('IPVS-IPS', family))?.entries);
+  const places = placesOfEntries(servers, bound);
+  const needed = neededEntries(servers.retained);
+  const lines = new Map<SetPlace, string[]>();
+  const put = (place: SetPlace, ...more: readonly string[]): void => {
+    const known = lines.get(place) ?? [];
+    for (const line of more) known.push(line);
+    lines.set(place, known);
+  };
+  const changes: Change[] = [];
   // What is left of a run that was killed.
-  if (all.some(({ name }) => name === SPARE_SET)) create.push(`destroy ${SPARE_SET}`);
+  if (all.some(({ name }) => name === SPARE_SET)) put('create', `destroy ${SPARE_SET}`);
   for (const key of SET_KEYS) {
     const name = setName(key, family);
     const should = wanted.get(name);
     const found = current.get(name);
-    if (should === undefined && found === undefined) continue;
-    const fate = found === undefined || should === undefined ? 'none' : compareSets(found, should);
-    // Of another type it is of no use, and its entries mean something else.
-    const is = fate === 'replaced' ? undefined : found;
+    const creation = creations.get(name) ?? '';
+    const fate = fateOf(found, should);
+    // Of another type its entries mean something else.
+    const is = fate === 'replace' ? undefined : found;
     const has = new Set(is?.entries);
     const keeps = new Set(should?.entries);
     const added = should?.entries.filter((entry) => !has.has(entry)) ?? [];
     const gone = is?.entries.filter((entry) => !keeps.has(entry) && !needed.has(`${key} ${entry}`)) ?? [];
-    const creation = lines.get(name)?.trimEnd() ?? '';
-    if (fate === 'replaced') create.push(`destroy ${name}`);
-    if (is === undefined) create.push(creation);
-    if (fate === 'swapped') create.push(...swapLines(name, creation, has));
-    const isDestroyed = should === undefined && gone.length === has.size;
-    for (const entry of added) {
-      const line = `add ${name} ${entry}`;
-      if (key === 'LOAD-BALANCER-FW') restrict.push(line);
-      else if (SPARING.has(key) && isKept(key, entry)) release.push(line);
-      else add.push(line);
-    }
-    for (const entry of isDestroyed ? [] : gone) {
-      const line = `del ${name} ${entry}`;
-      const [address = ''] = entry.split(',');
-      if ((SPARING.has(key) || key === 'EXTERNAL-IP-LOCAL') && isKept(key, entry)) early.push(line);
-      else if (key === 'LOAD-BALANCER-FW' && isKept(key, entry)) release.push(line);
-      else if (PORTALS.includes(key) && bound.has(address) && !isKept(key, entry)) close.push(line);
-      // Before the ranges that it lets in.
-      else if (key === 'LOAD-BALANCER-FW') ranges.push(line);
-      else clear.push(line);
-    }
-    if (isDestroyed) destroy.push(`destroy ${name}`);
-    const differs = isDestroyed || is === undefined || fate === 'swapped' || added.length + gone.length > 0;
-    if (differs) {
-      const head = is === undefined || fate === 'swapped' ? [creation] : [];
-      const formerHead =
-        found !== undefined && (isDestroyed || fate !== 'none') && fate !== 'same' ? [describe(name, found)] : [];
-      changes.push({
-        what: `set ${name}`,
-        action: found === undefined ? 'add' : isDestroyed ? 'remove' : 'change',
-        before: [
-          ...formerHead,
-          ...(fate === 'replaced' ? (found?.entries ?? []) : gone).map((entry) => `add ${name} ${entry}`),
-        ],
-        after: [...head, ...added.map((entry) => `add ${name} ${entry}`)],
-      });
-    }
+    const isDestroyed = fate === 'leave' && gone.length === has.size;
+    if (fate === 'replace') put('create', `destroy ${name}`);
+    if (fate === 'create' || fate === 'replace') put('create', creation);
+    if (fate === 'swap') put('create', ...swapLines(name, creation, has));
+    for (const entry of added) put(places.addition(key, entry), `add ${name} ${entry}`);
+    if (isDestroyed) put('destroy', `destroy ${name}`);
+    else for (const entry of gone) put(places.removal(key, entry), `del ${name} ${entry}`);
+    if ((fate === 'keep' || fate === 'leave') && !isDestroyed && added.length + gone.length === 0) continue;
+    const formerHead =
+      found === undefined || fate === 'keep' || (fate === 'leave' && !isDestroyed) ? [] : [describe(name, found)];
+    const entries = (texts: readonly string[]): readonly string[] => texts.map((entry) => `add ${name} ${entry}`);
+    changes.push({
+      what: `set ${name}`,
+      action: fate === 'create' ? 'add' : isDestroyed ? 'remove' : 'change',
+      before: [...formerHead, ...entries(fate === 'replace' ? (found?.entries ?? []) : gone)],
+      after: [...(fate === 'keep' || fate === 'leave' ? [] : [creation]), ...entries(added)],
+    });
   }
+  const input = (...parts: readonly SetPlace[]): string => joined(parts.flatMap((part) => lines.get(part) ?? []));
   return {
     inputs: {
-      prepare: joined([...create, ...add, ...early]),
-      restrict: joined(restrict),
-      release: joined(release),
-      close: joined(close),
-      clear: joined([...ranges, ...clear, ...destroy]),
+      prepare: input('create', 'add', 'early'),
+      restrict: input('restrict'),
+      release: input('release'),
+      close: input('close'),
+      clear: input('ranges', 'rest', 'destroy'),
     },
     changes,
+  };
+}
+
+/** Where entries are added and removed; see `IpvsInputs` for why. */
+function placesOfEntries(
+  { kept }: ServerChange,
+  bound: ReadonlySet<string>,
+): Readonly<Record<'addition' | 'removal', (key: SetKey, entry: string) => SetPlace>> {
+  const entries = new Set(kept.map(portalEntry));
+  const ports = new Set(kept.map(({ protocol, port }) => `${protocol} ${port}`));
+  /** Whether it is about a virtual server that is there and stays. */
+  const isKept = (key: SetKey, entry: string): boolean => {
+    const [, protocol] = NODE_PORT_PROTOCOL.exec(key) ?? [];
+    return protocol === undefined ? entries.has(entry) : ports.has(`${protocol} ${entry}`);
+  };
+  return {
+    addition: (key, entry) => {
+      if (key === 'LOAD-BALANCER-FW') return 'restrict';
+      return SPARING.has(key) && isKept(key, entry) ? 'release' : 'add';
+    },
+    removal: (key, entry) => {
+      const [address = ''] = entry.split(',');
+      const stays = isKept(key, entry);
+      if (stays && (SPARING.has(key) || key === 'EXTERNAL-IP-LOCAL')) return 'early';
+      // Before the ranges that it lets in.
+      if (key === 'LOAD-BALANCER-FW') return stays ? 'release' : 'ranges';
+      return PORTALS.includes(key) && bound.has(address) && !stays ? 'close' : 'rest';
+    },
   };
 }
 
@@ -482,11 +486,16 @@ function neededEntries(retained: readonly PortalAddress[]): ReadonlySet<string> 
   );
 }
 
-/** Only sets of one type and family can be exchanged under the rules that name them. */
-function compareSets(is: NormalIpSet, should: NormalIpSet): 'same' | 'swapped' | 'replaced' {
+/** What becomes of a set. Only sets of one type and family can be exchanged under the rules that name them. */
+function fateOf(
+  is: NormalIpSet | undefined,
+  should: NormalIpSet | undefined,
+): 'keep' | 'create' | 'swap' | 'replace' | 'leave' {
+  if (should === undefined) return is === undefined ? 'keep' : 'leave';
+  if (is === undefined) return 'create';
   const familyOf = ({ options }: NormalIpSet): string | undefined => options.find((each) => each.startsWith('family '));
-  if (is.type !== should.type || familyOf(is) !== familyOf(should)) return 'replaced';
-  return is.options.join() === should.options.join() ? 'same' : 'swapped';
+  if (is.type !== should.type || familyOf(is) !== familyOf(should)) return 'replace';
+  return is.options.join() === should.options.join() ? 'keep' : 'swap';
 }
 
 /** Puts a new set with the same entries into the place of one. */
