@@ -222,7 +222,9 @@ function readDumps(wanted: readonly Wanted[]) {
   const dumps = new Map<string, { name: string; text: string; family?: 'ipv4' | 'ipv6' }>();
   for (const { program, args, stdout } of done) {
     const name = [program, ...args].join(' ');
-    if (stdout === '' || /version|link|-L/.test(name)) continue;
+    if (/version|link|-L/.test(name)) continue;
+    dumps.delete(name);
+    if (stdout === '') continue;
     const saves = /^(ip6?)tables/.exec(program)?.[1];
     const family = saves === undefined ? undefined : saves === 'ip' ? 'ipv4' : 'ipv6';
     if (family === undefined) dumps.set(name, { name, text: stdout });
