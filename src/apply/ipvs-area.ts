@@ -1,5 +1,5 @@
 /** IPVS mode of one family: virtual servers, sets, addresses, and the rules between them. */
-import { type InterfaceAddress, normalAddresses, readAddresses } from '../backends/ipvs/addresses-text.js';
+import { normalAddresses, readAddresses } from '../backends/ipvs/addresses-text.js';
 import {
   changeIpvs,
   IPVS_DEVICE,
@@ -7,20 +7,19 @@ import {
   type IpvsInputs,
   type IpvsOptions,
   type IpvsState,
-  ipvsSetNames,
   type LeavingServer,
   PROBE,
 } from '../backends/ipvs/changes.js';
-import { readConnections, readTimeouts } from '../backends/ipvs/connections-text.js';
 import { printIpset, readIpset } from '../backends/ipvs/ipset-text.js';
 import { type IpvsTable, printIpvsadm, readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
 import { parseCidr } from '../net/ip.js';
 import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import { type Begins, type Clock, readBegins, writeBegins } from './draining.js';
-import { type Command, type Host, kernelVersion } from './host.js';
+import { type Host, kernelVersion } from './host.js';
+import { countConnections, type HostState, ipset, ipvsadm, loadIpvs, readHost } from './ipvs-host.js';
 import { type RulesOptions, type RulesReading, readRules } from './rules-area.js';
 import { runStep } from './run-step.js';
-import { commandTrouble, parsed, trouble } from './trouble.js';
+import { parsed, trouble } from './trouble.js';
 import { isAtLeast } from './variant.js';
 import type { WantedIpvs, WantedRules } from './wanted.js';
 
@@ -128,7 +127,7 @@ async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Sta
     });
   let change = changeOf(() => true);
   if (change.draining.length > 0) {
-    const connections = readConnections(await output(host, ipvsadm(['-L', '-n']), { purpose: 'to count connections' }));
+    const connections = await countConnections(host);
     change = changeOf((server) => stays(server, connections.get(server.key) ?? 0));
   }
   const leaving = change.draining.filter(({ weight }) => weight > 0).length;
@@ -184,115 +183,6 @@ function withReuse(rules: WantedRules, host: Host): WantedRules {
   const version = kernelVersion(host);
   const isOld = isAtLeast(version, [4, 1]) && !isAtLeast(version, [5, 9]);
   return isOld ? { ...rules, setup: `${rules.setup}net/ipv4/vs/conn_reuse_mode=0\n` } : rules;
-}
-
-function isIpvsLoaded(host: Host): boolean {
-  return host.read('/proc/net/ip_vs') !== undefined;
-}
-
-/** Its parameter is there as soon as it is. */
-function isIpsetLoaded(host: Host): boolean {
-  return host.read('/sys/module/ip_set/parameters/max_sets') !== undefined;
-}
-
-/** Loads IPVS where it is wanted and missing; nothing else changes by that. */
-async function loadIpvs(host: Host): Promise<void> {
-  if (isIpvsLoaded(host)) return;
-  const { stderr, status } = await host.run({ program: 'modprobe', args: ['ip_vs'] });
-  if (isIpvsLoaded(host)) return;
-  const why = status === undefined ? 'and there is no modprobe to load it' : `and cannot be loaded (${stderr.trim()})`;
-  throw trouble(
-    'missing-feature',
-    `the kernel has no IPVS: module ip_vs is not loaded, ${why}.`,
-    'Run `modprobe ip_vs` on the host itself, or take another mode.',
-  );
-}
-
-/** What a host has. */
-interface HostState extends IpvsState {
-  readonly hasDevice: boolean;
-  /** Text of /proc/modules. */
-  readonly modules: string;
-}
-
-/**
- * Reads it. Where nothing is wanted no module is loaded by asking, and a host without the programs has nothing of ours,
- * unless the device tells that IPVS mode was here.
- */
-async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean): Promise<HostState> {
-  const hasIpvs = wantsIpvs || isIpvsLoaded(host);
-  const hasSets = wantsIpvs || isIpsetLoaded(host);
-  // Those of all interfaces: a virtual server of a node port has one of them.
-  const show: Command = { program: 'ip', args: ['-o', 'addr', 'show'] };
-  const text = onlyAddresses(await output(host, show, { purpose: 'to read addresses', isNeeded: wantsIpvs }));
-  const hasDevice = text.includes(`: ${IPVS_DEVICE} `) || (await isThere(host, IPVS_DEVICE));
-  const isNeeded = wantsIpvs || hasDevice;
-  const lacking = 'The kernel has no sets';
-  const sets = hasSets ? await output(host, ipset(['save']), { purpose: 'to read sets', lacking, isNeeded }) : '';
-  const servers = hasIpvs
-    ? await output(host, ipvsadm(['-S', '-n']), { purpose: 'to read virtual servers', isNeeded })
-    : '';
-  const table = parsed(readIpvsadm({ name: 'the output of ipvsadm', text: servers }), (read) => read.table);
-  const timeouts = wantsTimeouts
-    ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), { purpose: 'to read timeouts' }))
-    : undefined;
-  return {
-    table: { ...table, timeouts },
-    sets: parsed(readIpset({ name: 'the output of ipset', text: onlyOwnSets(sets) }), (read) => read.sets),
-    addresses: parsed(
-      readAddresses({ name: 'the output of ip', text }),
-      (read): readonly InterfaceAddress[] => read.addresses,
-    ),
-    hasDevice,
-    modules: host.read('/proc/modules') ?? '',
-  };
-}
-
-/** Without addresses it is not among those that are listed. */
-async function isThere(host: Host, device: string): Promise<boolean> {
-  return (await host.run({ program: 'ip', args: ['-o', 'link', 'show', 'dev', device] })).status === 0;
-}
-
-/** Sets of others may be large, and hold what nobody here knows. Lines keep their numbers. */
-function onlyOwnSets(text: string): string {
-  const own = ipvsSetNames();
-  return text
-    .split('\n')
-    .map((line) => (own.has(line.split(' ', 2)[1] ?? '') ? line : ''))
-    .join('\n');
-}
-
-function onlyAddresses(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => (/ inet6? /.test(line) ? line : ''))
-    .join('\n');
-}
-
-function ipvsadm(args: readonly string[]): Command {
-  return { program: 'ipvsadm', args };
-}
-
-function ipset(args: readonly string[]): Command {
-  return { program: 'ipset', args };
-}
-
-/** What a program prints; of one that is missing and not needed, nothing. */
-async function output(
-  host: Host,
-  command: Command,
-  {
-    purpose,
-    lacking,
-    isNeeded = true,
-  }: { readonly purpose: string; readonly lacking?: string; readonly isNeeded?: boolean },
-): Promise<string> {
-  const finished = await host.run(command);
-  if (finished.status === 0) return finished.stdout;
-  if (finished.trouble === 'ENOENT' && !isNeeded) return '';
-  const failed = commandTrouble(command, finished, purpose);
-  if (lacking === undefined || finished.status === undefined) throw failed;
-  throw trouble('missing-feature', `${lacking}: ${failed.message}`);
 }
 
 /** What the steps depend on, beside what changes. */
