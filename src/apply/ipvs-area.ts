@@ -145,7 +145,7 @@ async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Sta
               ...(leaving === 0
                 ? []
                 : [
-                    `${counted(leaving, 'real server')} (${family}) with open connections get no new ones, and leave when those have ended or after ${drain} s.`,
+                    `${counted(leaving, 'real server')} (${family}): no new connections, and gone when the open ones have ended, or after ${drain} s.`,
                   ]),
             ],
           },

@@ -272,7 +272,7 @@ describe('real servers that leave', () => {
       expect.objectContaining({ what: 'nat KUBE-POSTROUTING', action: 'change' }),
     ]);
     expect(areas[0]?.notes).toEqual([
-      '1 real server (ipv4) with open connections get no new ones, and leave when those have ended or after 30 s.',
+      '1 real server (ipv4): no new connections, and gone when the open ones have ended, or after 30 s.',
     ]);
   });
 
