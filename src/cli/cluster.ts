@@ -101,7 +101,7 @@ export async function readCluster(
   const read = readObjects(inputs.sources);
   const objects = selectNamespace(read.objects, flags.namespace);
   const before = [...start, ...inputs.diagnostics, ...read.diagnostics];
-  if (objects.length === 0 && !hasErrors(before)) before.push(noObjects(flags.namespace));
+  if (objects.length === 0 && !hasErrors(before)) before.push(noObjects(flags.namespace, inputs.sources));
   const cluster = loadObjects(objects, flags, configuration.config, options);
   return { ...configuration, ...cluster, diagnostics: [...before, ...cluster.diagnostics], sources };
 }
@@ -116,10 +116,12 @@ async function readTexts(
   return readFromCluster({ kubeconfig, context }, { pods, ingresses, progress });
 }
 
-function noObjects(namespace: string | undefined): Diagnostic {
+function noObjects(namespace: string | undefined, sources: readonly SourceText[]): Diagnostic {
   const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
   const hint = 'A cluster without Services still has Nodes; give those to compile its rules.';
-  return diagnostic('no-objects', `the input holds no object${where}.`, { hint });
+  const [only, ...more] = sources;
+  const place = only === undefined || more.length > 0 ? undefined : { file: only.name };
+  return diagnostic('no-objects', `the input holds no object${where}.`, { place, hint });
 }
 
 function wrongFlags(flags: ObjectFlags): readonly Diagnostic[] {

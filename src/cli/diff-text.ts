@@ -1,5 +1,4 @@
 /** What `diff` found, for people. */
-import { styleText } from 'node:util';
 import type { ServiceChange } from '../inspect/diff/services.js';
 import type { DiffReport, DiffView } from './diff-report.js';
 import {
@@ -14,11 +13,9 @@ import {
   summaryText,
 } from './diff-words.js';
 import type { Terminal } from './io.js';
+import { type Paint, painter, type Style } from './paint.js';
 import { printable } from './report.js';
 import { textOf, wrap } from './wrap.js';
-
-type Style = 'bold' | 'red' | 'green' | 'yellow' | 'cyan';
-type Paint = (style: Style, text: string) => string;
 
 const COLORS: Readonly<Record<Mark, Style | undefined>> = { '+': 'green', '-': 'red', '~': 'yellow', ' ': undefined };
 const MARKS = { added: '+', removed: '-', changed: '~' } as const;
@@ -34,14 +31,13 @@ export function diffText({ views }: DiffReport, terminal: Terminal | undefined):
 }
 
 function viewLines(view: DiffView, terminal: Terminal | undefined): readonly string[] {
-  const paint: Paint =
-    terminal?.color === true ? (style, text) => styleText(style, text, { validateStream: false }) : (_, text) => text;
+  const paint = painter(terminal);
   const width = terminal?.width;
   const { diff } = view;
   const section = (title: string, texts: readonly string[]) =>
     texts.length === 0
       ? []
-      : ['', paint('bold', title), ...texts.flatMap((text) => hanging('  ', printable(text), width))];
+      : ['', paint('bold', title), ...texts.flatMap((text) => wrap(printable(text), '  ', width, '    '))];
   return [
     ...wrap(printable(summaryText(diff)), '', width).map((line) => paint('bold', line)),
     ...wrap(printable(sidesText(view)), '', width),
@@ -66,18 +62,12 @@ function serviceLines(change: ServiceChange, width: number | undefined, paint: P
   return [
     head,
     ...detailLines(change).flatMap((line) => {
-      const [first = '', ...more] = hanging('    ', printable(line.text), width);
+      const [first = '', ...more] = wrap(printable(line.text), '    ', width, '      ');
       const color = COLORS[line.mark];
       const sign = color === undefined ? ' ' : paint(color, line.mark);
       return [`  ${sign} ${first.slice(4)}`, ...more];
     }),
   ];
-}
-
-/** The lines behind the first are set in once more. */
-function hanging(indent: string, text: string, width: number | undefined): readonly string[] {
-  const [first = '', ...more] = wrap(text, `${indent}  `, width);
-  return [indent + first.slice(indent.length + 2), ...more];
 }
 
 function ruleLine(line: string, paint: Paint): string {

@@ -9,7 +9,7 @@ export function addEnv(program: Command, io: Io, exit: (code: number) => void): 
     .summary('print the environment variables that Services give a Pod')
     .description('Prints the variables of Services that the kubelet would give a Pod that is created now.');
   addObjectOptions(env, "the Pod's namespace; needed where several have a Pod of that name")
-    .requiredOption('--pod <NAME>', 'the Pod; with --simulate also one that a workload makes')
+    .requiredOption('--pod <NAME>', 'the Pod ([namespace/]name); with --simulate also one that a workload makes')
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
   env.action(async (options) => {
     const { runEnv } = await import('./env.js');

@@ -68,7 +68,7 @@ function findPod(
   diagnostics: Diagnostic[],
 ): Pod | undefined {
   const inNamespace = pods.filter((pod) => namespace === undefined || pod.namespace === namespace);
-  const found = inNamespace.filter(({ name }) => name === flags.pod);
+  const found = inNamespace.filter((pod) => [pod.name, `${pod.namespace}/${pod.name}`].includes(flags.pod));
   if (found.length === 1) return found[0];
   const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
   if (found.length > 1) {

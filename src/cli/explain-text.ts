@@ -1,5 +1,4 @@
 /** Explanations for people. */
-import { styleText } from 'node:util';
 import type {
   EndpointExplanation,
   Explanation,
@@ -12,7 +11,9 @@ import type {
 } from '../inspect/explain/model.js';
 import { apiNameOf } from '../net/family.js';
 import type { Terminal } from './io.js';
+import { painter } from './paint.js';
 import { printable } from './report.js';
+import { LEAST_WIDTH, textOf, wrap } from './wrap.js';
 
 /** How to print. */
 export interface ExplainTextOptions {
@@ -20,9 +21,6 @@ export interface ExplainTextOptions {
   readonly rules: boolean;
   readonly terminal: Terminal | undefined;
 }
-
-/** Lines are not broken narrower than this. */
-const LEAST_WIDTH = 40;
 
 /** More endpoints or sets are counted, unless the lines are asked for. */
 const MOST_ROWS = 30;
@@ -43,23 +41,21 @@ export function explanationText(explanation: Explanation, setting: Setting, opti
   if (explanation.kind === 'service') printService(printer, explanation, setting);
   else if (explanation.kind === 'name') printName(printer, explanation, setting, 0);
   else printLines(printer, explanation.kind === 'lines' ? explanation.lines : [explanation], setting);
-  return printer.lines.map((line) => `${line}\n`).join('');
+  return textOf(printer.lines);
 }
 
 function createPrinter({ rules, terminal }: ExplainTextOptions): Printer {
   const lines: string[] = [];
-  const bold = (text: string): string =>
-    terminal?.color === true ? styleText('bold', text, { validateStream: false }) : text;
+  const paint = painter(terminal);
   const text = (indent: number, value: string, hang = indent): void => {
-    const broken = wrap(printable(value), terminal && { first: terminal.width - indent, rest: terminal.width - hang });
-    for (const [i, line] of broken.entries()) lines.push(' '.repeat(i === 0 ? indent : hang) + line);
+    lines.push(...wrap(printable(value), ' '.repeat(indent), terminal?.width, ' '.repeat(hang)));
   };
   return {
     lines,
     rules,
     text,
     heading: (indent, value) => {
-      lines.push(' '.repeat(indent) + bold(printable(value)));
+      lines.push(' '.repeat(indent) + paint('bold', printable(value)));
     },
     rows: (indent, rows) => {
       const widths: number[] = [];
@@ -75,22 +71,6 @@ function createPrinter({ rules, terminal }: ExplainTextOptions): Printer {
       }
     },
   };
-}
-
-/** Breaks a text at blanks; columns of the first line stay together. Without widths it stays one line. */
-function wrap(text: string, widths: { readonly first: number; readonly rest: number } | undefined): readonly string[] {
-  if (widths === undefined) return [text];
-  const lines: string[] = [];
-  let rest = text;
-  for (;;) {
-    const room = Math.max(lines.length === 0 ? widths.first : widths.rest, LEAST_WIDTH);
-    if (rest.length <= room) return [...lines, rest];
-    const before = rest.lastIndexOf(' ', room);
-    const at = before > 0 ? before : rest.indexOf(' ', room);
-    if (at < 0) return [...lines, rest];
-    lines.push(rest.slice(0, at).trimEnd());
-    rest = rest.slice(at).trimStart();
-  }
 }
 
 function printService(printer: Printer, explanation: ServiceExplanation, setting: Setting): void {

@@ -3,12 +3,13 @@ import { explainContext } from '../inspect/explain/context.js';
 import { type ExplainKind, explain } from '../inspect/explain/explain.js';
 import type { Explanation, Setting } from '../inspect/explain/model.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
+import { show } from '../kube/fields.js';
 import { placeDiagnostics } from '../kube/locate.js';
 import type { Family } from '../net/family.js';
 import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
 import { explanationText } from './explain-text.js';
-import { readInputFile } from './input.js';
+import { readDumpFile } from './input.js';
 import type { Io } from './io.js';
 import { diagnosticJson, printDiagnostics } from './report.js';
 
@@ -53,14 +54,17 @@ function readQuestion(
 ): { readonly text: string; readonly as: ExplainKind | undefined } | Diagnostic {
   const hint = 'Give a Service, a name or a line, or --line-file FILE.';
   if (lineFile === undefined) {
-    return what === undefined ? diagnostic('usage', 'there is nothing to explain.', { hint }) : { text: what, as };
+    if (what !== undefined) return { text: what, as };
+    const last =
+      filename.length > 1 ? ` What stands behind -f is taken for a file: put ${show(filename.at(-1))} first.` : '';
+    return diagnostic('usage', 'there is nothing to explain.', { hint: hint + last });
   }
   if (what !== undefined) return diagnostic('usage', 'an argument and --line-file exclude each other.', { hint });
   if (as !== undefined && as !== 'line') return diagnostic('usage', `--line-file has lines, not a ${as}.`);
   if (lineFile === '-' && filename.includes('-')) {
     return diagnostic('usage', 'standard input can be read only once.', { hint: 'Give the objects as files.' });
   }
-  const source = readInputFile(lineFile);
+  const source = readDumpFile(lineFile);
   return 'text' in source ? { text: source.text, as: 'line' } : source;
 }
 

@@ -55,6 +55,14 @@ export function readInputFile(name: string): SourceText | Diagnostic {
   return name === '-' ? readText('<stdin>', STDIN, () => {}) : readText(name, name, () => {});
 }
 
+/** Reads what a program printed. */
+export function readDumpFile(name: string): SourceText | Diagnostic {
+  const read = readInputFile(name);
+  return 'text' in read || read.code !== 'binary-input'
+    ? read
+    : { ...read, hint: 'Give what a program printed as text.' };
+}
+
 /** The files that a name stands for. */
 function expand(name: string, recursive: boolean, diagnostics: Diagnostic[]): readonly string[] {
   try {

@@ -1,14 +1,13 @@
 /** Findings for people and for programs. */
-import { styleText } from 'node:util';
 import type { Check, Finding, Involved } from '../inspect/lint/check.js';
 import { LINT_CHECKS, type LintResult } from '../inspect/lint/lint.js';
 import { type Diagnostic, printPath } from '../kube/diagnostics.js';
 import type { Terminal } from './io.js';
+import { type Paint, painter } from './paint.js';
 import { diagnosticJson, printable } from './report.js';
 import { LEAST_WIDTH, textOf, wrap } from './wrap.js';
 
-/** Paints a text; widths are counted before. */
-export type Paint = (style: 'bold' | 'dim' | 'red' | 'yellow' | 'cyan', text: string) => string;
+export { painter };
 
 const COLORS = { warning: 'yellow', note: 'cyan' } as const;
 
@@ -132,12 +131,6 @@ export function explanationText(check: Check, terminal: Terminal | undefined): s
     ...wrap(`Reason: ${reason}`, '', terminal?.width),
     ...wrap(`Way out: ${wayOut}`, '', terminal?.width),
   ]);
-}
-
-/** Paints where the terminal wants colours, else leaves texts as they are. */
-export function painter(terminal: Terminal | undefined): Paint {
-  if (terminal?.color !== true) return (_style, text) => text;
-  return (style, text) => styleText(style, text, { validateStream: false });
 }
 
 /**

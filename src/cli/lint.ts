@@ -7,6 +7,7 @@ import { isClusterScoped } from '../kube/load.js';
 import { placeDiagnostics } from '../kube/locate.js';
 import type { LocatedObject, SourceText } from '../kube/objects.js';
 import { namespaceOf } from '../kube/simulate/values.js';
+import { unknownNode } from '../plan/choose-node.js';
 import { type ClusterFlags, type ClusterInput, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
 import type { Io } from './io.js';
@@ -125,7 +126,7 @@ function hintFor(code: string): string {
 
 function missingNode({ node }: LintFlags, { state }: ClusterInput): readonly Diagnostic[] {
   if (node === undefined || state.nodes.has(node)) return [];
-  return [diagnostic('unknown-node', `there is no node ${show(node)}.`)];
+  return [unknownNode(show(node), state)];
 }
 
 function missingNamespace({ namespace }: LintFlags, objects: readonly LocatedObject[]): readonly Diagnostic[] {

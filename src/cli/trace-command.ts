@@ -32,6 +32,7 @@ export function addTrace(program: Command, io: Io, exit: (code: number) => void)
     .option('--after <ENDPOINT>', 'where the client’s last connection went (ADDRESS:PORT), for session affinity')
     .option('--established', 'a later packet of a connection that these rules let begin', false)
     .option('--in-interface <NAME>', 'the interface of the node by which the packet comes')
+    .option('--out-interface <NAME>', 'the interface of the node by which the packet leaves')
     .option('--local-address <IP...>', 'further addresses of the node, which its Node object does not have')
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
   addProxyFlags(trace);

@@ -1,5 +1,4 @@
 /** A trace for people and for programs. */
-import { styleText } from 'node:util';
 import { printFraction } from '../backends/packet/fraction.js';
 import type { RuleReference, Step } from '../backends/packet/packet.js';
 import type { Fate, Outcome } from '../backends/packet/walk.js';
@@ -11,9 +10,11 @@ import { type ServiceNames, serviceNames } from '../inspect/service-names.js';
 import type { FateShare } from '../inspect/trace.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { joinHostPort } from '../net/ip.js';
+import type { Terminal } from './io.js';
+import { type Paint, painter } from './paint.js';
 import { diagnosticJson, printable } from './report.js';
 import { routeJson, routeLines } from './route-report.js';
-import { textOf } from './wrap.js';
+import { textOf, wrap } from './wrap.js';
 
 /** What is reported. */
 export interface ShownTrace {
@@ -30,34 +31,37 @@ interface ShownAnswer extends Pick<ShownTrace, 'around' | 'rules'> {
   readonly answer: TraceAnswer;
 }
 
-type Paint = (style: 'bold' | 'dim' | 'green' | 'red', text: string) => string;
-
-/** The report for people: how the destination was found, and for each address what follows. */
-export function traceText(shown: ShownTrace, color: boolean): string {
-  const paint: Paint = (style, text) => (color ? styleText(style, text, { validateStream: false }) : text);
-  const route = routeLines(shown.route).map(printable);
-  const blocks = shown.answers.map((answer) => answerLines({ ...shown, answer }, paint));
+/** The report for people: how the destination was found, and for each address what follows; wrapped on a terminal only. */
+export function traceText(shown: ShownTrace, terminal: Terminal | undefined): string {
+  const width = terminal?.width;
+  const route = routeLines(shown.route).flatMap((line) => wrapped(line, width));
+  const paint = painter(terminal);
+  const blocks = shown.answers.map((answer) => answerLines({ ...shown, answer }, width, paint));
   return [...(route.length === 0 ? [] : [route]), ...blocks].map(textOf).join('\n');
 }
 
 /** What was asked, one way with all its rules, then every end. */
-function answerLines(shown: ShownAnswer, paint: Paint): readonly string[] {
+function answerLines(shown: ShownAnswer, width: number | undefined, paint: Paint): readonly string[] {
   const { answer, around } = shown;
   const names = serviceNames(around.state);
-  const lines = [paint('bold', printable(headline(shown, names))), ''];
+  const lines = [...wrapped(headline(shown, names), width).map((line) => paint('bold', line)), ''];
   const way = mostInstructive(answer.trace.fates);
   if (way !== undefined) {
-    for (const { rule, reason } of wayLines(way, names)) {
-      lines.push(printable(rule));
-      if (reason !== '') lines.push(paint('dim', printable(reason)));
+    for (const { place, effect, reason } of wayLines(way, names)) {
+      lines.push(...besideOrBelow(printable(place), printable(effect), width));
+      lines.push(...wrap(printable(reason), REASON, width).map((line) => paint('dim', line)));
     }
+    if (way.steps.length === 0) lines.push('no rule matches');
     lines.push('');
   }
   const shares = answer.trace.fates.map((share) => [printFraction(share.probability), share] as const);
-  const width = Math.max(0, ...shares.map(([text]) => text.length));
+  const shareWidth = Math.max(0, ...shares.map(([text]) => text.length));
   for (const [text, { fate }] of shares) {
     const style = fate.kind === 'delivered' ? 'green' : 'red';
-    lines.push(`${paint('bold', text.padStart(width))}  ${paint(style, printable(fateText(fate, shown)))}`);
+    const indent = ' '.repeat(shareWidth + 2);
+    const [first = '', ...more] = wrap(printable(fateText(fate, shown)), indent, width);
+    lines.push(`${paint('bold', text.padStart(shareWidth))}  ${paint(style, first.slice(indent.length))}`);
+    lines.push(...more.map((line) => paint(style, line)));
   }
   if (shares.length === 0) lines.push('No connection can begin, so nothing is established.');
   return lines;
@@ -80,12 +84,28 @@ function mostInstructive(fates: readonly FateShare[]): Outcome | undefined {
   return best;
 }
 
+/** Where an effect stands that has no room beside the rule, and the reason below it. */
+const EFFECT = ' '.repeat(17);
+const REASON = ' '.repeat(15);
+
+/** Where a rule is and what it does; on two lines where one is too short. */
+function besideOrBelow(place: string, effect: string, width: number | undefined): readonly string[] {
+  const line = `${place}  ${effect}`;
+  return width === undefined || line.length <= width ? [line] : [place.trimEnd(), ...wrap(effect, EFFECT, width)];
+}
+
+/** A line without columns; what of it is too long stands deeper than the line itself. */
+function wrapped(line: string, width: number | undefined): readonly string[] {
+  const indent = /^ */.exec(line)?.[0] ?? '';
+  return wrap(printable(line.slice(indent.length)), indent, width, `${indent}  `);
+}
+
 /** Longer names of chains would push everything else off the screen. */
 const WIDEST_CHAIN = 48;
 
 /** The rules of a way with their reasons. */
 function wayLines({ steps }: Outcome, names: ServiceNames): readonly WayLine[] {
-  if (steps.length === 0) return [{ rule: 'no rule matches', reason: '' }];
+  if (steps.length === 0) return [];
   // Where all rules are in one table its name says nothing.
   const oneTable = new Set(steps.map(({ rule }) => rule.table)).size === 1;
   const chains = steps.map(({ rule }) => (oneTable ? rule.chain : `${rule.table} ${rule.chain}`));
@@ -94,15 +114,16 @@ function wayLines({ steps }: Outcome, names: ServiceNames): readonly WayLine[] {
   return steps.map((step, i) => {
     const shownHook = step.hook === hook ? '' : step.hook;
     hook = step.hook;
-    const rule = `${shownHook.padEnd(11)}  ${(chains[i] ?? '').padEnd(width)}  ${step.effect}`;
-    const reason = reasonOf(step, names);
-    return { rule, reason: reason === '' ? '' : `${' '.repeat(15)}${reason}` };
+    const place = `${shownHook.padEnd(11)}  ${(chains[i] ?? '').padEnd(width)}`;
+    return { place, effect: step.effect, reason: reasonOf(step, names) };
   });
 }
 
 /** One rule on the way. */
 interface WayLine {
-  readonly rule: string;
+  /** The hook, where it is another than before, and the chain; in columns. */
+  readonly place: string;
+  readonly effect: string;
   /** `''` for none. */
   readonly reason: string;
 }

@@ -12,7 +12,7 @@ import type { Family } from '../net/family.js';
 import { chooseNode } from '../plan/choose-node.js';
 import { type ClusterFlags, type ClusterInput, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
-import { readInputFile } from './input.js';
+import { readDumpFile } from './input.js';
 import type { Io } from './io.js';
 import { printDiagnostics } from './report.js';
 import { traceJson, traceText } from './trace-report.js';
@@ -28,6 +28,7 @@ export interface TraceFlags extends ClusterFlags {
   readonly after?: string;
   readonly established: boolean;
   readonly inInterface?: string;
+  readonly outInterface?: string;
   readonly localAddress?: readonly string[];
   readonly output: 'text' | 'json';
 }
@@ -48,7 +49,7 @@ export async function runTrace(flags: TraceFlags, io: Io): Promise<number> {
   if (flags.output === 'json') await io.out(traceJson(shown, found));
   else {
     printDiagnostics(found, io);
-    if (shown !== undefined) await io.out(traceText(shown, io.color));
+    if (shown !== undefined) await io.out(traceText(shown, io.terminal));
   }
   return shown === undefined ? TROUBLE : DONE;
 }
@@ -69,7 +70,7 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
   if (hasErrors(cluster.diagnostics)) return fail(cluster.diagnostics, sources);
   const { node, diagnostics: chosen } = chooseNode(state, flags.node, config);
   // Compiling says it once more, and of dumps alone it says nothing.
-  const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : [])];
+  const said = [...cluster.diagnostics, ...(hasErrors(chosen) ? chosen : []), ...ignoredMode(flags)];
   if (node === undefined) return fail(said, sources);
 
   const namespace = flags.namespace ?? 'default';
@@ -88,10 +89,17 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
     after: flags.after,
     established: flags.established,
     inInterface: flags.inInterface,
+    outInterface: flags.outInterface,
     localAddresses: flags.localAddress ?? [],
   });
   const rules = dump.length === 0 ? `${mode} rules${node.name === '' ? '' : ` of ${node.name}`}` : dump.join(', ');
   return { ...asked, diagnostics: [...said, ...asked.diagnostics], around, rules, sources };
+}
+
+/** Dumps are what they are. */
+function ignoredMode({ mode, dump }: TraceFlags): readonly Diagnostic[] {
+  if (mode === undefined || dump === undefined) return [];
+  return [diagnostic('ignored-flags', '--mode plays no part: the dumps tell which rules the node has.')];
 }
 
 const NO_RULES: KernelRules = { functions: [], localAddresses: [], routeLocalnet: undefined, diagnostics: [] };
@@ -108,7 +116,7 @@ function givesObjects({ filename, fromCluster }: ClusterFlags): boolean {
 }
 
 function dumped(files: readonly string[], family: Family): KernelRules {
-  const read = files.map((file) => readInputFile(file));
+  const read = files.map((file) => readDumpFile(file));
   const unread = read.flatMap((each) => ('text' in each ? [] : [each]));
   if (unread.length > 0) return { ...NO_RULES, diagnostics: unread };
   return rulesOfDumps(

@@ -4,7 +4,7 @@ import type { VerifyResult } from '../inspect/verify/verify.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { apiNameOf, FAMILIES } from '../net/family.js';
 import type { Terminal } from './io.js';
-import { type Paint, painter } from './lint-text.js';
+import { type Paint, painter } from './paint.js';
 import { diagnosticJson, printable } from './report.js';
 import { textOf, wrap } from './wrap.js';
 

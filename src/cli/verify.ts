@@ -6,7 +6,7 @@ import { placeDiagnostics } from '../kube/locate.js';
 import type { Family } from '../net/family.js';
 import { type ClusterFlags, type Configuration, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
-import { readInputFile } from './input.js';
+import { readDumpFile } from './input.js';
 import type { Io } from './io.js';
 import { dumpHost } from './live.js';
 import { printDiagnostics } from './report.js';
@@ -65,7 +65,7 @@ function readDumpFiles(names: readonly string[]) {
   const diagnostics: Diagnostic[] = [];
   for (const name of names) {
     const [, family, rest] = /^(ipv[46])=(.+)$/.exec(name) ?? [];
-    const source = readInputFile(rest ?? name);
+    const source = readDumpFile(rest ?? name);
     if ('text' in source) dumps.push({ ...source, family: family as Family | undefined });
     else diagnostics.push(source);
   }

@@ -3,22 +3,24 @@
 /** Texts are not broken narrower than this: nobody can read a column of two words. */
 export const LEAST_WIDTH = 40;
 
-/** Breaks a text at blanks; without a width it stays one line, and words longer than the width stay whole. */
-export function wrap(text: string, indent: string, width: number | undefined): readonly string[] {
+/**
+ * Breaks a text at blanks; without a width it stays one line, and words longer than the width stay whole.
+ * @param hang what further lines begin with instead of `indent`
+ */
+export function wrap(text: string, indent: string, width: number | undefined, hang = indent): readonly string[] {
   if (text === '') return [];
   if (width === undefined) return [indent + text];
-  const room = Math.max(width - indent.length, LEAST_WIDTH);
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > room) {
-      lines.push(indent + line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
+  let rest = text;
+  for (;;) {
+    const before = lines.length === 0 ? indent : hang;
+    const room = Math.max(width - before.length, LEAST_WIDTH);
+    const blank = rest.lastIndexOf(' ', room);
+    const at = blank > 0 ? blank : rest.indexOf(' ', room);
+    if (rest.length <= room || at < 0) return [...lines, before + rest];
+    lines.push(before + rest.slice(0, at).trimEnd());
+    rest = rest.slice(at).trimStart();
   }
-  return [...lines, indent + line];
 }
 
 /** The lines as a text. */

@@ -18,6 +18,8 @@ export interface TraceRequest extends RouteRequest {
   readonly established: boolean;
   /** The name of the interface by which it comes, where that is known. */
   readonly inInterface: string | undefined;
+  /** The name of the interface by which it leaves, where that is known. */
+  readonly outInterface?: string | undefined;
   /** Addresses of the node that its Node object does not have. */
   readonly localAddresses: readonly string[];
 }
@@ -112,7 +114,14 @@ function answerOf(
       packet,
       incoming,
       established: request.established,
-      world: { family, isLocal, routeLocalnet: rules.routeLocalnet ?? false, overBridge: undefined, after },
+      world: {
+        family,
+        isLocal,
+        routeLocalnet: rules.routeLocalnet ?? false,
+        overBridge: undefined,
+        outInterface: request.outInterface,
+        after,
+      },
     });
     return { packet, sender, target, incoming, trace };
   } catch (error) {
@@ -123,8 +132,9 @@ function answerOf(
 
 function unknownRule({ rule, reason }: UnknownRule): Diagnostic {
   const line = rule.line === undefined ? '' : ` (line ${rule.line})`;
-  const message = `the packet meets a rule that cannot be judged: ${rule.table} ${rule.chain}${line}: ${show(rule.text)}: ${reason}.`;
-  const hint = reason.includes('interface') ? 'Name the interface with --in-interface.' : undefined;
+  const message = `the packet meets a rule that cannot be judged: ${rule.table} ${rule.chain}${line}: \`${rule.text}\`: ${reason}.`;
+  const [, way] = /interface by which the packet (comes|leaves)/.exec(reason) ?? [];
+  const hint = way === undefined ? undefined : `Name the interface with --${way === 'comes' ? 'in' : 'out'}-interface.`;
   return diagnostic('unknown-rule', message, { hint });
 }
 

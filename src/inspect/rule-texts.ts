@@ -36,7 +36,7 @@ export function rulesOfParts(parts: readonly Part[], family: Family): KernelRule
     .map((part): SourceText => ({ name: part.name, text: partText(part) }))
     // Without Services some parts say nothing.
     .filter(({ text }) => text !== '');
-  const rules = rulesOfDumps(sources, family);
+  const rules = kernelRules(findRules(sources, family), family);
   return { ...rules, routeLocalnet: rules.routeLocalnet ?? false };
 }
 
@@ -45,6 +45,8 @@ interface Found {
   readonly functions: HookFunction[];
   readonly localAddresses: string[];
   readonly diagnostics: Diagnostic[];
+  /** What there is a dump of, whatever it has. */
+  readonly kinds: Set<DumpKind['kind']>;
   readonly xtables: XtablesText[];
   readonly setup: SetupStep[];
   readonly sets: IpSet[];
@@ -52,13 +54,51 @@ interface Found {
 
 /** The rules of one family in dumps, whose kinds are told from their content. Dumps of the other family play no part. */
 export function rulesOfDumps(sources: readonly SourceText[], family: Family): KernelRules {
-  const found: Found = { functions: [], localAddresses: [], diagnostics: [], xtables: [], setup: [], sets: [] };
+  const found = findRules(sources, family);
+  const rules = kernelRules(found, family);
+  return { ...rules, diagnostics: [...rules.diagnostics, ...incomplete(found)] };
+}
+
+function findRules(sources: readonly SourceText[], family: Family): Found {
+  const found: Found = {
+    functions: [],
+    localAddresses: [],
+    diagnostics: [],
+    kinds: new Set(),
+    xtables: [],
+    setup: [],
+    sets: [],
+  };
   for (const source of sources) {
     const { dump, diagnostics } = recogniseDump(source);
     found.diagnostics.push(...diagnostics);
-    if (dump !== undefined) addDump(found, dump, source, family);
+    if (dump === undefined || (dump.kind === 'xtables' && (dump.family ?? family) !== family)) continue;
+    found.kinds.add(dump.kind);
+    addDump(found, dump, source, family);
   }
-  const { functions, localAddresses, diagnostics, xtables, setup, sets } = found;
+  return found;
+}
+
+/** In mode ipvs a packet goes by what four programs print; with less the answer would be another one. */
+function incomplete({ kinds, sets }: Found): readonly Diagnostic[] {
+  const ofKubeProxy = sets.some(({ name }) => name === 'KUBE-CLUSTER-IP');
+  if (!ofKubeProxy && !kinds.has('ipvsadm')) return [];
+  const missing = IPVS_DUMPS.filter(([kind]) => !kinds.has(kind)).map(([, command]) => command);
+  if (missing.length === 0) return [];
+  const message = `no dump of ${missing.join(', ')}, by which packets go in mode ipvs: the node may answer otherwise.`;
+  return [diagnostic('incomplete-dumps', message, { hint: 'Give these too, with --dump.' })];
+}
+
+const IPVS_DUMPS: readonly (readonly [DumpKind['kind'], string])[] = [
+  ['xtables', 'iptables-save'],
+  ['ipvsadm', 'ipvsadm -S -n'],
+  ['addresses', 'ip -o addr show dev kube-ipvs0'],
+];
+
+function kernelRules(
+  { functions, localAddresses, diagnostics, xtables, setup, sets }: Found,
+  family: Family,
+): KernelRules {
   const lookup = lookupSets(sets);
   // What is done before a restore belongs to one text; dumps of both variants of iptables are two.
   const texts = xtables.length === 0 && setup.length > 0 ? [EMPTY] : xtables;
@@ -81,7 +121,6 @@ function addDump(found: Found, dump: DumpKind, source: SourceText, family: Famil
       addNft(found.functions, diagnostics, source, family);
       break;
     case 'xtables': {
-      if (dump.family !== undefined && dump.family !== family) return;
       const read = readXtables(source);
       diagnostics.push(...read.diagnostics);
       found.xtables.push(read.text);

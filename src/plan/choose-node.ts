@@ -32,13 +32,18 @@ export function chooseNode(state: ClusterState, asked: string | undefined, confi
   const [first] = state.nodes.values();
   const node = name === undefined ? first : state.nodes.get(name);
   if (node === undefined) {
-    const message = `there is no node ${name}${asked === undefined ? ' (hostnameOverride)' : ''}.`;
-    const hint = `Name one of: ${someNames([...state.nodes.keys()])}.`;
-    return { node: undefined, diagnostics: [diagnostic('unknown-node', message, { hint })] };
+    const shown = `${name}${asked === undefined ? ' (hostnameOverride)' : ''}`;
+    return { node: undefined, diagnostics: [unknownNode(shown, state)] };
   }
   if (name !== undefined || state.nodes.size === 1) return { node, diagnostics: [] };
   const message = `compiled for ${node.name}, the first of ${state.nodes.size} nodes.`;
   return { node, diagnostics: [diagnostic('node-choice', message, { hint: 'Choose another with --node.' })] };
+}
+
+/** Of a node that is not among the Node objects, and which are. */
+export function unknownNode(name: string, { nodes }: ClusterState): Diagnostic {
+  const hint = nodes.size === 0 ? 'No Node object is given.' : `Name one of: ${someNames([...nodes.keys()])}.`;
+  return diagnostic('unknown-node', `there is no node ${name}.`, { hint });
 }
 
 function someNames(names: readonly string[]): string {

@@ -47,6 +47,8 @@ describe('and what is none, or several, is said', () => {
     ['# only words\n\n', undefined, 'the file has no line of a dump.'],
     ['{"items": []}', 1, '"{"items": []}" is of no dump that is known.'],
     ['apiVersion: v1\n', 1, '"apiVersion: v1" is of no dump that is known.'],
+    [head('iptables-save').replaceAll('\n', '\r\n'), 1, 'lines end in CR LF, as no dump is written.'],
+    ['table ip kube-proxy {\r\n}\r\n', 1, 'lines end in CR LF, as no dump is written.'],
     [
       head('iptables-save') + head('ip6tables-save'),
       5,

@@ -218,6 +218,23 @@ describe('input that is no manifest', () => {
   });
 });
 
+it.each([
+  ['trace', '--from', '10.244.1.7', '--to', '10.96.0.20:80', '--dump'],
+  ['verify', '-f', 'examples/shop', '--dump'],
+  ['explain', '-f', 'examples/shop', '--line-file'],
+])('%s is not told to give YAML for a dump', async (...args) => {
+  const file = join(folderWith({ dump: new Uint8Array(10) }), 'dump');
+  const { code, out, err } = await kuberules(...args, file);
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toContain('error: byte 1 is NUL: this is no text. Give what a program printed as text. [binary-input]');
+});
+
+it('what stands behind -f and its file is no question', async () => {
+  const { err } = await kuberules('explain', '-f', 'examples/shop', 'shop/web');
+  expect(err).toContain('there is nothing to explain.');
+  expect(err).toContain('put "shop/web" first.');
+});
+
 describe('what is not there', () => {
   const file = () => join(folderWith({ 'objects.yaml': GOOD }), 'objects.yaml');
   it.each<[string, () => readonly string[], string]>([

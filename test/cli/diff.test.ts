@@ -3,21 +3,10 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { diffMarkdown } from '../../src/cli/diff-report.js';
 import { diffText } from '../../src/cli/diff-text.js';
-import type { Terminal } from '../../src/cli/io.js';
-import { run } from '../../src/cli/program.js';
 import type { TrafficDiff } from '../../src/index.js';
-import { folderWith, kuberules } from '../support/cli.js';
+import { folderWith, kuberules, onTerminal } from '../support/cli.js';
 
 const SHOP = ['examples/shop', 'test/inspect/diff/shop-new'] as const;
-
-async function onTerminal(terminal: Terminal, ...args: readonly string[]): Promise<string> {
-  let out = '';
-  const write = async (text: string) => {
-    out += text;
-  };
-  await run(args, { out: write, err: () => {}, interactive: false, color: false, terminal });
-  return out;
-}
 
 describe('arguments', () => {
   it.each([
@@ -57,6 +46,12 @@ describe('arguments', () => {
     expect(await diff('--config', a, '--new-config', b)).toEqual([1, 'Node worker-1, mode ipvs -> nftables.']);
     expect(await diff('--new-config', b)).toEqual([1, 'Node worker-1, mode iptables -> nftables.']);
     expect(await diff('examples/shop', '--config', b)).toEqual([0, 'Node worker-1, mode nftables.']);
+  });
+
+  it('a side without objects is named', async () => {
+    const { code, err } = await kuberules('diff', 'examples/shop', '/dev/null');
+    expect(code).toBe(2);
+    expect(err).toContain('/dev/null: error: the input holds no object.');
   });
 
   it('a side without Nodes is seen from those of the other', async () => {

@@ -2,21 +2,10 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { processIo, type Terminal } from '../../src/cli/io.js';
-import { run } from '../../src/cli/program.js';
-import { folderWith, kuberules } from '../support/cli.js';
+import { folderWith, kuberules, onTerminal } from '../support/cli.js';
 import { schemaProblems } from '../support/json-schema.js';
 
 const SURPRISES = 'test/inspect/surprises.yaml';
-
-/** What a terminal shows. */
-async function onTerminal(terminal: Terminal, ...args: readonly string[]): Promise<string> {
-  let out = '';
-  const write = async (text: string): Promise<void> => {
-    out += text;
-  };
-  await run(args, { out: write, err: () => {}, interactive: false, color: false, terminal });
-  return out;
-}
 
 describe('on a terminal', () => {
   const lines = ['lint', '-f', SURPRISES, '-n', 'guest', '--only', 'address-shared'];

@@ -180,6 +180,18 @@ spec:
     );
   });
 
+  it('takes namespace and name together, as trace --from does', async () => {
+    const [together, apart] = [
+      ['--pod', 'shop/web-0'],
+      ['--pod', 'web-0', '-n', 'shop'],
+    ];
+    const { code, out } = await kuberules('env', '-f', NAMES, PODS, ...together);
+    expect([code, out]).toEqual([0, (await kuberules('env', '-f', NAMES, PODS, ...apart)).out]);
+    expect(out).toContain('WEB_');
+    const { err } = await kuberules('env', '-f', NAMES, PODS, '--pod', 'shop/web-0', '-n', 'edge');
+    expect(err).toContain('there is no Pod "shop/web-0" in namespace "edge".');
+  });
+
   it('takes the namespace from the Pod where only one is of that name', async () => {
     const { code, out } = await kuberules('env', '-f', NAMES, PODS, '--pod', 'quiet');
     expect(code).toBe(0);

@@ -1,8 +1,16 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { folderWith, kuberules } from '../support/cli.js';
+import { folderWith, kuberules, onTerminal } from '../support/cli.js';
 import { schemaProblems } from '../support/json-schema.js';
 
 const CLUSTER = ['-f', 'test/kernel/cluster.yaml', '--node', 'node-a', '--cluster-cidr', '10.244.0.0/16'];
+
+/** Dumps of mode ipvs whose file is not named like the program. */
+const IPVS_FILES: Readonly<Record<string, string>> = {
+  'iptables-save': 'ipvs.iptables-save',
+  'ip6tables-save': 'ipvs.ip6tables-save',
+  addresses: 'ipvs.addresses',
+};
 
 interface Answer {
   readonly route?: {
@@ -124,6 +132,33 @@ describe('what cannot be answered', () => {
     expect(fatesOf(other)).toEqual(['1 untouched 10.96.0.2 kept']);
   });
 
+  it('so is a match of iptables, with the whole rule', async () => {
+    const rule =
+      '-A FORWARD -d 10.0.0.2/32 -m comment --comment "a long comment of somebody else" -m geoip --src-cc DE';
+    const folder = folderWith({ 'save.txt': `*filter\n:FORWARD ACCEPT [0:0]\n${rule} -j DROP\nCOMMIT\n` });
+    const { diagnostics } = await ask('--dump', `${folder}/save.txt`, '--from', '10.0.0.1', '--to', '10.0.0.2:80');
+    expect(diagnostics[0]?.message).toContain(`\`${rule} -j DROP\`: -m geoip --src-cc DE is not known.`);
+  });
+
+  it.each([
+    [['iptables-save', 'ipset-save', 'addresses'], 'ipvsadm -S -n'],
+    [['iptables-save', 'ipset-save', 'ipvsadm-Sn'], 'ip -o addr show dev kube-ipvs0'],
+    [['ipvsadm-Sn'], 'iptables-save, ip -o addr show dev kube-ipvs0'],
+    [['ip6tables-save', 'ipvsadm-Sn', 'addresses'], 'iptables-save'],
+    [['iptables-save', 'ipset-save', 'addresses', 'ipvsadm-Sn'], undefined],
+  ])('dumps of a node in mode ipvs: %j, missing %s', async (names, missing) => {
+    const files = names.map((name) => `test/dumps/ipvs/load-balancer-source-ranges/${IPVS_FILES[name] ?? name}.txt`);
+    const { diagnostics } = await ask('--dump', ...files, '--from', '10.244.1.7', '--to', '10.96.0.20:80');
+    const warnings = diagnostics.filter(({ code }) => code === 'incomplete-dumps').map(({ message }) => message);
+    expect(warnings).toEqual(missing === undefined ? [] : [expect.stringContaining(`no dump of ${missing}, `)]);
+  });
+
+  it('--mode has no say where there are dumps, and that is said', async () => {
+    const dump = ['--dump', 'test/dumps/host/session-affinity/iptables-save.nft.txt'];
+    const { diagnostics } = await ask('--mode', 'ipvs', ...dump, '--from', '10.244.1.7', '--to', '10.96.0.20:80');
+    expect(diagnostics.map(({ code }) => code)).toEqual(['ignored-flags']);
+  });
+
   it('an interface that is not known has to be named', async () => {
     const folder = folderWith({
       'save.txt': '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i eth1 -j DROP\nCOMMIT\n',
@@ -133,6 +168,21 @@ describe('what cannot be answered', () => {
     expect(diagnostics[0]?.hint).toContain('--in-interface');
     expect(fatesOf(await ask(...args, '--in-interface', 'eth1'))).toEqual(['1 dropped']);
     expect(fatesOf(await ask(...args, '--in-interface', 'eth0'))).toEqual(['1 untouched 10.0.0.2 kept']);
+  });
+
+  it.each([
+    ['iptables', '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD ! -i lo -o docker+ -j DROP\nCOMMIT\n'],
+    [
+      'nft',
+      'table ip kube-proxy {\n\tchain filter-forward {\n\t\ttype filter hook forward priority -101; policy accept;\n\t\toifname "docker*" drop\n\t}\n}\n',
+    ],
+  ])('so has one by which the packet leaves: %s', async (_program, text) => {
+    const folder = folderWith({ dump: text });
+    const args = ['--dump', `${folder}/dump`, '--from', '10.0.0.1', '--to', '10.0.0.2:80'];
+    const { diagnostics } = await ask(...args);
+    expect(diagnostics[0]?.hint).toBe('Name the interface with --out-interface.');
+    expect(fatesOf(await ask(...args, '--out-interface', 'docker0'))).toEqual(['1 dropped']);
+    expect(fatesOf(await ask(...args, '--out-interface', 'eth0'))).toEqual(['1 untouched 10.0.0.2 kept']);
   });
 
   it.each([
@@ -300,4 +350,32 @@ it('the report for people', async () => {
     1  delivered: to 10.244.1.11:8080, source masqueraded as an address of the node by ip kube-proxy masquerading
     "
   `);
+});
+
+describe('what a terminal shows', () => {
+  const traces = [
+    ['trace', '-f', 'examples/shop', '--mode', 'nftables', '--from', '10.244.1.7', '--to', 'shop/web'],
+    ['trace', '-f', 'test/inspect/routes.yaml', '--to', 'http://both.example/', '--ingress-class', 'nginx'],
+    ['trace', '-f', 'test/inspect/routes.yaml', '--from', 'shop/client', '--to', 'redis.default:client'],
+  ];
+
+  it.each(traces)('%s %s %s %s %s %s: no line is longer than 80 columns, nothing is lost', async (...args) => {
+    const narrow = await onTerminal({ width: 80, color: false }, ...args);
+    expect(narrow.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    const file = await onTerminal(undefined, ...args);
+    expect(narrow.replace(/\s+/g, ' ')).toBe(file.replace(/\s+/g, ' '));
+    expect(narrow).not.toBe(file);
+  });
+
+  it.each(traces)(
+    '%s %s %s %s %s %s: colours are for a terminal that takes them, never for a file',
+    async (...args) => {
+      const painted = await onTerminal({ width: 80, color: true }, ...args);
+      const plain = await onTerminal({ width: 80, color: false }, ...args);
+      expect(painted).not.toBe(plain);
+      expect(stripVTControlCharacters(painted)).toBe(plain);
+      const file = await onTerminal(undefined, ...args);
+      expect(stripVTControlCharacters(file)).toBe(file);
+    },
+  );
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { Terminal } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
 
 export interface CliResult {
@@ -26,6 +27,16 @@ export async function kuberules(...args: readonly string[]): Promise<CliResult> 
     color: false,
   });
   return { code, out, err };
+}
+
+/** What a terminal shows of a result, or what a file gets (undefined) while the messages go to a terminal with colours. */
+export async function onTerminal(terminal: Terminal | undefined, ...args: readonly string[]): Promise<string> {
+  let out = '';
+  const write = async (text: string): Promise<void> => {
+    out += text;
+  };
+  await run(args, { out: write, err: () => {}, interactive: true, color: true, terminal });
+  return out;
 }
 
 /** A folder with these files, removed when the test ends. */

@@ -96,6 +96,8 @@ export interface World {
   readonly routeLocalnet: boolean;
   /** Whether packets from outside the node come over ports of a bridge (as with br_netfilter); undefined: not known. */
   readonly overBridge: boolean | undefined;
+  /** The name of the interface by which the packet leaves, which is the matter of routes; undefined: not known. */
+  readonly outInterface?: string | undefined;
   /** `10.244.1.7:8080`: the endpoint that the client was sent to last, for session affinity; undefined for none. */
   readonly after: string | undefined;
 }
@@ -137,12 +139,22 @@ export function cameBy(
   ofKubeProxy: boolean,
   rule: RuleReference,
 ): boolean {
-  if (incoming === undefined || incoming.kind === 'named') {
-    const own = incoming === undefined ? '' : incoming.name;
-    return prefix ? own.startsWith(name) : own === name;
-  }
+  if (incoming === undefined || incoming.kind === 'named') return isNamed(incoming?.name ?? '', name, prefix);
   // Nothing from elsewhere comes by the loopback interface.
   if (!prefix && name === 'lo') return false;
   if (!ofKubeProxy) throw new UnknownRule(rule, 'it depends on the interface by which the packet comes');
   return incoming.kind === 'pod';
+}
+
+/**
+ * Whether a packet leaves by an interface of this name, or one that begins so.
+ * @throws UnknownRule where nobody has told the name
+ */
+export function leavesBy({ outInterface }: World, name: string, prefix: boolean, rule: RuleReference): boolean {
+  if (outInterface === undefined) throw new UnknownRule(rule, 'it depends on the interface by which the packet leaves');
+  return isNamed(outInterface, name, prefix);
+}
+
+function isNamed(own: string, name: string, prefix: boolean): boolean {
+  return prefix ? own.startsWith(name) : own === name;
 }

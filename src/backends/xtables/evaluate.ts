@@ -6,6 +6,7 @@ import {
   cameBy,
   type Hook,
   type HookFunction,
+  leavesBy,
   type PacketState,
   type RuleReference,
   UnknownBridge,
@@ -13,6 +14,7 @@ import {
   type World,
 } from '../packet/packet.js';
 import { chainOwner } from './owner.js';
+import { printMatch } from './print-rule.js';
 import type { AddressTypes, Match, PortRange, RuleSpec, Target } from './rule.js';
 import type { SetupStep } from './setup-text.js';
 import { ruleOf, type XtablesRule, type XtablesText, xtablesChains } from './text.js';
@@ -192,7 +194,7 @@ function judge(at: Case, { matches, target }: RuleSpec, state: PacketState): rea
     else probability = times(probability, chanceOf(at, match, state));
     if (isZero(probability)) return [];
   }
-  if (open.length > 0) throw unknown(at, 'a match of this rule is not known');
+  if (open.length > 0) throw unknown(at, `${open.map(printMatch).join(' ')} is not known`);
   const share = probability.denominator === 1n ? '' : ` (${probability.numerator} in ${probability.denominator})`;
   const remembers = matches.some((match) => match.kind === 'recent' && match.action === 'set');
   const remembered = remembers ? 'remember the client, ' : '';
@@ -282,7 +284,7 @@ function holds(at: Case, match: Exclude<Match, { kind: 'unknown' | 'random' }>, 
       return cameBy(state.incoming, match.name, match.prefix, ofKubeProxy, by) !== match.not;
     }
     case 'out-interface':
-      throw unknown(at, 'it depends on the interface by which the packet leaves');
+      return leavesBy(at.world, match.name, match.prefix, refer(at.table, at.rule)) !== match.not;
     case 'protocol':
       return (match.protocol === 'all' || match.protocol === protocolOf(state)) !== match.not;
     case 'ports':

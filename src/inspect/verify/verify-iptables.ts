@@ -5,10 +5,10 @@ import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
-import { findingsOf } from './engine.js';
 import type { VerifyFinding } from './finding.js';
 import { iptablesAdapter } from './iptables.js';
 import { nothingThere, otherMode } from './node-findings.js';
+import { findingsOf } from './service-findings.js';
 import { specOf, targetOf, verifyJumps, xtablesContents } from './xtables-contents.js';
 
 /** Compares the dump of one family. */

@@ -5,10 +5,10 @@ import type { NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Container, Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
-import { findingsOf } from './engine.js';
 import type { VerifyFinding } from './finding.js';
 import { interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
 import { nothingThere, otherMode } from './node-findings.js';
+import { findingsOf } from './service-findings.js';
 import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
 import { specOf, verifyJumps, xtablesContents } from './xtables-contents.js';
 

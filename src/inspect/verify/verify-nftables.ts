@@ -5,10 +5,10 @@ import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
-import { findingsOf } from './engine.js';
 import { VERIFY_CODES, type VerifyFinding } from './finding.js';
 import { expected, nftablesAdapter, tableContents } from './nftables.js';
 import { nothingThere, otherMode } from './node-findings.js';
+import { findingsOf } from './service-findings.js';
 import { detectorGuess, markGuess } from './verify-iptables.js';
 import { xtablesContents } from './xtables-contents.js';
 
