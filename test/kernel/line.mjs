@@ -21,7 +21,9 @@ if (what === 'serve') {
 } else {
   const socket = connect({ host: nameOrHost, port: Number(port), allowHalfOpen: true }, () => say('ready'));
   socket.on('error', (error) => say(`error ${error.code}`));
-  createInterface({ input: socket }).on('error', () => {}).on('line', say);
+  createInterface({ input: socket })
+    .on('error', () => {})
+    .on('line', say);
   createInterface({ input: process.stdin })
     .on('line', (line) => (line === 'close' ? socket.end(() => say('closed')) : socket.write(`${line}\n`)))
     .on('close', () => process.exit());
