@@ -1,6 +1,15 @@
 /** What goes wrong with an apply, each thing really caused: afterwards the old or the new rules are in force. */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { schemaProblems } from '../support/json-schema.js';
@@ -164,7 +173,7 @@ test('a full file system for the saved state: nothing is changed', async () => {
   const before = await rules(host, 'iptables-nft-save');
   const full = join(folder, 'full');
   mkdirSync(full);
-  const script = `mount -t tmpfs -o size=16k tmpfs ${full} && head -c 100000 /dev/zero > ${full}/filler 2>/dev/null; exec "$@"`;
+  const script = `mount -t tmpfs -o size=16k,mode=0700 tmpfs ${full} && head -c 100000 /dev/zero > ${full}/filler 2>/dev/null; exec "$@"`;
   const result = await apply('new', { prefix: ['unshare', '--mount', 'sh', '-c', script, 'sh'] }, '--state-dir', full);
   expect(result).toMatchObject({ status: 2, out: '' });
   expect(result.err).toMatch(
@@ -214,7 +223,7 @@ test('without privileges one line says so; CAP_NET_ADMIN and CAP_NET_RAW are eno
   const caps = '+net_admin,+net_raw';
   const other = join(folder, 'other');
   mkdirSync(other);
-  chmodSync(other, 0o777);
+  chownSync(other, 65534, 65534);
   const prefix = [...nobody, '--inh-caps', caps, '--ambient-caps', caps];
   const allowed = await apply('new', { prefix }, '--state-dir', other);
   expect(allowed.err).toBe('');
@@ -284,14 +293,54 @@ describe('with --confirm-within', () => {
     const before = await rules(host, 'iptables-nft-save');
     const applying = apply('new', {}, '--confirm-within', '60s');
     const confirmed = async () => (await program.run(host, ['apply', '--confirm', '--state-dir', state])).status === 0;
-    // Too early there is nothing to confirm.
-    while (!existsSync(join(state, 'pending.json'))) await new Promise((resolve) => setTimeout(resolve, 10));
-    while (readFileSync(join(state, 'pending.json'), 'utf8').includes('"deadline":0'))
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await waiting(state);
     expect(await confirmed()).toBe(true);
     expect(await applying).toMatchObject({ status: 0 });
     expect(await rules(host, 'iptables-nft-save')).not.toBe(before);
     expect(await confirmed()).toBe(false);
+  });
+
+  test('nothing else is written meanwhile, and that is no confirmation', async () => {
+    const { host, state, apply } = await node('iptables', ...NFT);
+    const before = await rules(host, 'iptables-nft-save');
+    const applying = apply('new', {}, '--confirm-within', '2s');
+    await waiting(state);
+    const written = await rules(host, 'iptables-nft-save');
+    for (const flags of [[], ['--confirm-within', '60s']]) {
+      const refused = await apply('old', {}, ...flags);
+      expect(refused).toMatchObject({ status: 2, out: '' });
+      expect(refused.err).toMatch(/an earlier apply waits for being confirmed.*\[lock-held\]/);
+    }
+    expect(await rules(host, 'iptables-nft-save')).toBe(written);
+    expect(await applying).toMatchObject({ status: 2 });
+    expect(await rules(host, 'iptables-nft-save')).toBe(before);
+  });
+
+  test('that nobody keeps the time any more is told, and hinders nothing later', async () => {
+    const { state, apply } = await node('iptables', ...NFT);
+    const applying = apply('new', {}, '--confirm-within', '60s');
+    process.kill(await waiting(state), 'SIGKILL');
+    const { status, err } = await applying;
+    expect(status).toBe(2);
+    expect(err).toMatch(/nobody confirmed, and going back failed: the new rules may be in force.*\[not-confirmed\]/);
+    expect(await apply('old')).toMatchObject({ status: 0 });
+  });
+
+  test('an apply that fails goes back by itself, and nothing waits any more', async () => {
+    const { host, folder, state, apply } = await node('iptables', ...NFT);
+    const before = await rules(host, 'iptables-nft-save');
+    // Only the first of the programs fails, so that the guard can go back.
+    const once = join(folder, 'once');
+    writeFileSync(once, '');
+    const real = `exec ${realPath('iptables-nft-restore')} "$@"`;
+    const env = fake(folder, 'iptables-nft-restore', `if [ -e ${once} ]; then rm ${once}; exit 7; fi\n${real}\n`);
+    const result = await apply('new', { env }, '--confirm-within', '60s');
+    expect(result).toMatchObject({ status: 2, out: '' });
+    expect(result.err).toMatch(
+      /failed \(exit status 7\).*The old rules are in force.*\n.*the rules before are in force/,
+    );
+    expect(existsSync(join(state, 'pending.json'))).toBe(false);
+    expect(await rules(host, 'iptables-nft-save')).toBe(before);
   });
 
   test('the rules before come back although the session is killed while it waits', async () => {
@@ -304,6 +353,16 @@ describe('with --confirm-within', () => {
     expect(existsSync(join(state, 'pending.json'))).toBe(false);
   });
 });
+
+/** Resolves when an apply waits for being confirmed; gives the process that goes back. */
+async function waiting(state: string): Promise<number> {
+  for (;;) {
+    const text = existsSync(join(state, 'pending.json')) ? readFileSync(join(state, 'pending.json'), 'utf8') : '';
+    const { guard = '', deadline = 0 }: { guard?: string; deadline?: number } = text === '' ? {} : JSON.parse(text);
+    if (deadline > 0) return Number(guard.split(' ')[0]);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 test('what an apply saved is brought back, once and twice', async () => {
   const { host, state, apply } = await node('iptables', ...NFT);
