@@ -285,11 +285,20 @@ async function write(
     const udp = await reconcileAll(task.plans, host, dryRun);
     return { areas, flows: udp.deleted, notes: [...areas.flatMap(({ notes }) => notes), ...udp.notes] };
   };
+  const inForce = (): string => {
+    if (guard !== undefined) return 'the rules before come back at once.';
+    return saved === undefined
+      ? 'nothing was changed.'
+      : 'each family has the old or the new rules; run it again to complete it.';
+  };
+  const stopSaying = onSignal(() => io.err(`Stopped: ${inForce()}\n`));
   let outcome: Outcome;
   try {
     outcome = dryRun ? await bring() : await underLock(stateDir, bring);
   } catch (error) {
     throw guard === undefined ? error : await withGuard(guard, stateDir, error);
+  } finally {
+    stopSaying();
   }
   const { areas, flows, notes } = outcome;
   const diagnostics = [...task.diagnostics, ...notes.map((note) => diagnostic('host-note', note))];
@@ -300,6 +309,23 @@ async function write(
   }
   const wouldChange = dryRun && (areas.length > 0 || flows.length > 0);
   return { report, diagnostics, code: wouldChange ? FOUND : DONE };
+}
+
+/** By these people and systems end a process. A program that writes goes on to its end, in a session of its own. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Says something before a signal ends this process; gives the function that stops doing so. */
+function onSignal(say: () => void): () => void {
+  const listener = (signal: NodeJS.Signals): void => {
+    stop();
+    say();
+    process.kill(process.pid, signal);
+  };
+  const stop = (): void => {
+    for (const signal of ENDING) process.off(signal, listener);
+  };
+  for (const signal of ENDING) process.on(signal, listener);
+  return stop;
 }
 
 async function underLock<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
@@ -353,7 +379,9 @@ async function waitForConfirmation(
   const how = isAtTerminal(io) ? 'yes and Enter, here, or ' : '';
   io.err(`Confirm within ${confirmWithin} s, else the rules before come back: ${how}\`kuberules apply --confirm\`\n`);
   const stop = confirmByWord(stateDir, io);
+  const stopSaying = onSignal(() => io.err('Not confirmed: the rules before come back when the time is over.\n'));
   const end = await guard.ended;
+  stopSaying();
   stop();
   if (end === 'confirmed') {
     io.err('Confirmed: the new rules stay.\n');

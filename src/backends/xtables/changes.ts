@@ -3,7 +3,7 @@
  * does it. The unit of rewriting is the chain.
  */
 import type { Change } from '../change.js';
-import { type ChainOwner, chainOwner } from './owner.js';
+import { type ChainOwner, chainOwner, chainService } from './owner.js';
 import { parseRuleArguments } from './parse-rule.js';
 import { ruleKey } from './quick-rule.js';
 import type { SetupStep } from './setup-text.js';
@@ -303,12 +303,12 @@ function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly 
       before: lines(jumps(oldJumps, chain)),
       after: lines(jumps(newJumps, chain)),
     })),
-    ...chains.map(({ name: chain, action, before, after }) => ({
-      what: `${name} ${chain}`,
-      action,
-      before: lines(before),
-      after: lines(after),
-    })),
+    ...chains.map(({ name: chain, action, before, after }) => {
+      const service = chainService(name, chain, [...after, ...before]);
+      const what = `${name} ${chain}`;
+      const told = service === undefined ? { what } : { what, service };
+      return { ...told, action, before: lines(before), after: lines(after) };
+    }),
   ];
 }
 
