@@ -49,13 +49,13 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
   const tools = await findIptables(host, variant, family);
   if (tools === undefined) {
-    if (wantsNothing && !(await isInNftables(wanted, host))) return nothing;
+    if (wantsNothing && !(await nftHasRules(wanted, host))) return nothing;
     const program = `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${variant}-restore`;
     const missing = { status: undefined, stdout: '', stderr: '', trouble: 'ENOENT' };
     const purpose = wantsNothing ? `to remove kube-proxy's ${family} rules` : `to write ${family} rules`;
     throw commandTrouble({ program, args: [] }, missing, purpose);
   }
-  const current = await saved(host, tools, family);
+  const current = await saved(host, tools, wanted);
   const rules = parsed(readXtables({ name: 'rules', text: wanted.rules }), ({ text }) => text);
   const setup = parsed(readSetup({ name: 'setup', text: wanted.setup }), ({ steps }) => steps);
   const foreign = foreignAmong({ rules, setup }, KNOWN_JUMPS);
@@ -103,22 +103,37 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   };
 }
 
-/** Whether kube-proxy's rules are in the kernel although iptables is not there, as kube-proxy brings its own. */
-async function isInNftables({ family, variant }: WantedRules, host: Host): Promise<boolean> {
+/** Whether nft finds kube-proxy's rules where iptables is missing, as kube-proxy brings its own, or cannot read. */
+async function nftHasRules({ family, variant }: WantedRules, host: Host): Promise<boolean> {
   if (variant !== 'nft') return false;
-  const table = family === 'ipv4' ? 'ip' : 'ip6';
-  const { status } = await host.run({
-    program: 'nft',
-    args: ['-s', '-y', 'list', 'chain', table, 'nat', 'KUBE-SERVICES'],
-  });
-  return status === 0;
+  const ip = family === 'ipv4' ? 'ip' : 'ip6';
+  for (const chain of ['nat KUBE-SERVICES', 'filter KUBE-FORWARD']) {
+    const args = ['-s', '-y', 'list', 'chain', ip, ...chain.split(' ')];
+    const { status } = await host.run({ program: 'nft', args });
+    if (status === 0) return true;
+  }
+  return false;
 }
 
+/** The nft variant leaves out a table in which nft wrote what iptables has no words for. */
+const UNREADABLE = /^# Table `(filter|nat)' is incompatible/m;
+
 /** What iptables-save prints of a family. */
-async function saved(host: Host, tools: Iptables, family: string): Promise<XtablesText> {
+async function saved(host: Host, tools: Iptables, wanted: WantedRules): Promise<XtablesText> {
+  const { family, rules } = wanted;
   const command: Command = { program: tools.save, args: [] };
   const finished = await host.run(command);
   if (finished.status !== 0) throw commandTrouble(command, finished, `to read the ${family} rules`);
+  const [, table] = UNREADABLE.exec(finished.stdout) ?? [];
+  if (table !== undefined && (rules !== '' || (await nftHasRules(wanted, host)))) {
+    const ip = family === 'ipv4' ? 'ip' : 'ip6';
+    const message = `${tools.save} cannot read table ${table} of ${family}, as rules are in it that only nft knows.`;
+    throw trouble(
+      'unreadable-rules',
+      message,
+      `Put those of \`nft list table ${ip} ${table}\` into a table of another name.`,
+    );
+  }
   return parsed(readXtables({ name: `the output of ${tools.save}`, text: finished.stdout }), ({ text }) => text);
 }
 

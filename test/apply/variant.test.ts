@@ -80,6 +80,18 @@ it('rules in the kernel that no program of this host can remove are told', async
   expect((await read(NONE, host({}))).work.steps).toEqual([]);
 });
 
+it('a table with rules that only nft knows is not written to, as what is in it cannot be told', async () => {
+  const save = "# Table `filter' is incompatible, use 'nft' tool.\n*nat\nCOMMIT\n";
+  const programs = { 'iptables --version': 'iptables v1.8.9 (nf_tables)\n', 'iptables-save': save };
+  const wanted = { ...NONE, rules: '*filter\n:KUBE-FORWARD - [0:0]\nCOMMIT\n' };
+  const says = 'iptables-save cannot read table filter of ipv4, as rules are in it that only nft knows.';
+  await expect(read(wanted, host(programs))).rejects.toThrow(says);
+  // Where nothing is to be there, and nothing is, it does not matter.
+  expect((await read(NONE, host(programs))).work.steps).toEqual([]);
+  const left = host({ ...programs, 'nft -s -y list chain ip filter KUBE-FORWARD': 'table ip filter {}\n' });
+  await expect(read(NONE, left)).rejects.toThrow(says);
+});
+
 it('where the kernel has no IPv6, its programs are not asked for what is left', async () => {
   const failing = { 'ip6tables --version': 'ip6tables v1.8.9 (nf_tables)\n' };
   const wanted: WantedRules = { ...NONE, family: 'ipv6' };
