@@ -16,8 +16,11 @@ export interface ApplyRequest {
   readonly areaOf: (wanted: Wanted) => Area;
   /** Only says what would change. */
   readonly dryRun: boolean;
-  /** Keeps what was there before anything is written; rejects if it cannot. */
-  readonly save: (former: readonly Wanted[]) => void;
+  /**
+   * Keeps what was there before anything is written, of all areas, in the order in which going back writes them; rejects
+   * if it cannot.
+   */
+  readonly save: (former: readonly Wanted[]) => void | Promise<void>;
   /** Long work says what it does. */
   readonly progress: (text: string) => void;
 }
@@ -56,7 +59,8 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
     })),
   };
   if (dryRun) return result;
-  if (pending.length > 0) save(pending.map(({ reading }) => reading.former));
+  // What is written last now, the removal of another mode, is undone first: there are rules at every moment.
+  if (pending.length > 0) await save(readings.map(({ reading }) => reading.former).reverse());
   const touched: { readonly area: Area; readonly former: Wanted }[] = [];
   for (const { area, reading } of pending) {
     touched.unshift({ area, former: reading.former });
@@ -82,6 +86,7 @@ async function bring(area: Area, first: Reading, host: Host): Promise<void> {
       throw trouble('not-as-written', message, 'Another program changes these rules: is a kube-proxy running here?');
     }
     for (const step of reading.work.steps) await runStep(step, host);
+    if (await reading.isDone?.()) return;
     reading = await area.read();
   }
 }
@@ -92,9 +97,9 @@ async function undo(
   { areaOf, host, progress }: ApplyRequest,
   cause: unknown,
 ): Promise<unknown> {
-  if (!(cause instanceof ApplyError)) return cause;
+  const said = cause instanceof ApplyError ? cause : trouble('command-failed', messageOf(cause));
   const says = (text: string, hint?: string): ApplyError => {
-    const [first, ...others] = cause.diagnostics;
+    const [first, ...others] = said.diagnostics;
     const told: Diagnostic[] =
       first === undefined ? [] : [{ ...first, message: `${first.message} ${text}`, hint: hint ?? first.hint }];
     return new ApplyError([...told, ...others]);
@@ -112,8 +117,11 @@ async function undo(
     }
     return says('The old rules are in force.');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     const hint = 'Once that is mended, run it again, or go back with `kuberules apply --restore`.';
-    return says(`Going back to the old rules failed as well: ${why}`, hint);
+    return says(`Going back to the old rules failed as well: ${messageOf(error)}`, hint);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -32,6 +32,11 @@ export interface Reading {
   readonly work: Work;
   /** What was there, as something to go back to. */
   readonly former: Wanted;
+  /**
+   * Once the steps are done: whether what they wrote is there. Only where that is quicker than reading everything once more,
+   * which is done otherwise, and where the answer is no.
+   */
+  readonly isDone?: () => Promise<boolean>;
 }
 
 /** An area with what it is to hold. */

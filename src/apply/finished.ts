@@ -2,15 +2,16 @@
 import type { PartName } from '../backends/backend.js';
 import { BACKENDS } from '../backends/compile.js';
 import { fixedSetup } from '../backends/iptables/setup.js';
-import { readNftScript } from '../backends/nftables/read-script.js';
 import { recogniseDump } from '../backends/recognise.js';
-import { chainOwner } from '../backends/xtables/owner.js';
+import { foreignAmong } from '../backends/xtables/changes.js';
+import { readSetup } from '../backends/xtables/setup-text.js';
 import { readXtables } from '../backends/xtables/text.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
 import type { Family } from '../net/family.js';
 import type { FamilyTexts } from './areas.js';
+import { KNOWN_JUMPS } from './rules-area.js';
 
 /** The texts by family, or why there are none. */
 export interface FinishedTexts {
@@ -83,10 +84,8 @@ function checked(
   family: Family,
   diagnostics: Diagnostic[],
 ): FamilyTexts {
-  if (mode === 'nftables') {
-    diagnostics.push(...foreignTables({ name: file, text: parts.nft ?? '' }, family));
-    return parts;
-  }
+  // Whoever writes the table looks whether there is another one in the text.
+  if (mode === 'nftables') return parts;
   const missing = BACKENDS[mode].parts.filter(
     (part) => parts[part] === undefined && (mode === 'ipvs' || part === 'rules'),
   );
@@ -97,29 +96,14 @@ function checked(
   }
   const read = readXtables({ name: file, text: parts.rules ?? '' });
   diagnostics.push(...read.diagnostics);
-  for (const table of read.text.tables) {
-    for (const line of table.lines) {
-      if (line.kind === 'note') continue;
-      const chain = line.kind === 'rule' ? line.chain : line.name;
-      const { owner } = chainOwner(table.name, chain);
-      if (owner === 'kube-proxy' || owner === 'shared') continue;
-      const message = `chain ${chain} of table ${table.name} is not kube-proxy's.`;
-      const hint = 'Give what `kuberules compile` prints, not what iptables-save does.';
-      diagnostics.push(diagnostic('unreadable-rules', message, { place: { file }, hint }));
-      return parts;
-    }
+  const setup = readSetup({ name: file, text: parts.setup ?? '' });
+  diagnostics.push(...setup.diagnostics);
+  const foreign = foreignAmong({ rules: read.text, setup: setup.steps }, KNOWN_JUMPS);
+  if (foreign !== undefined) {
+    const hint = 'Give what `kuberules compile` prints, not what iptables-save does.';
+    diagnostics.push(diagnostic('unreadable-rules', `${foreign} is not kube-proxy's.`, { place: { file }, hint }));
   }
   // The jumps of iptables mode are always the same, and node ports on localhost are told by the rule that guards them.
   const localhostNodePorts = /^-A KUBE-FIREWALL /m.test(parts.rules ?? '');
   return mode === 'iptables' && parts.setup === undefined ? { ...parts, setup: fixedSetup(localhostNodePorts) } : parts;
-}
-
-function foreignTables(source: SourceText, family: Family): readonly Diagnostic[] {
-  const { ruleSet, diagnostics } = readNftScript(source);
-  if (ruleSet === undefined) return diagnostics;
-  const ip = family === 'ipv4' ? 'ip' : 'ip6';
-  const foreign = ruleSet.tables.find((table) => table.foreign || table.family !== ip);
-  if (foreign === undefined) return [];
-  const message = `table ${foreign.family} ${foreign.name} is not kube-proxy's table of ${family}.`;
-  return [diagnostic('unreadable-rules', message, { place: { file: source.name } })];
 }

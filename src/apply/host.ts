@@ -43,7 +43,13 @@ export function createHost(folder: string): Host {
   return {
     async run({ program, args, input }) {
       // From a file it is whole whatever becomes of this process: a transaction is never cut off by killing it.
-      const stdin = input === undefined ? undefined : openInput(folder, input);
+      let stdin: number | undefined;
+      try {
+        if (input !== undefined) stdin = openInput(folder, input);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        return { status: undefined, stdout: '', stderr: '', trouble: `its input does not fit into ${folder}: ${why}` };
+      }
       try {
         const result = await execa(program, args, {
           reject: false,

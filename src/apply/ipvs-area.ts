@@ -1,25 +1,25 @@
 /** IPVS mode of one family: virtual servers, sets, addresses, and the rules between them. */
-import { type InterfaceAddress, normalAddresses, readAddresses } from '../backends/ipvs/addresses-text.js';
+import { normalAddresses, readAddresses } from '../backends/ipvs/addresses-text.js';
 import {
   changeIpvs,
   IPVS_DEVICE,
   type IpvsChange,
+  type IpvsInputs,
   type IpvsOptions,
   type IpvsState,
-  ipvsSetNames,
   type LeavingServer,
   PROBE,
 } from '../backends/ipvs/changes.js';
-import { readConnections, readTimeouts } from '../backends/ipvs/connections-text.js';
 import { printIpset, readIpset } from '../backends/ipvs/ipset-text.js';
 import { type IpvsTable, printIpvsadm, readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
 import { parseCidr } from '../net/ip.js';
 import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import { type Begins, type Clock, readBegins, writeBegins } from './draining.js';
-import { type Command, type Host, kernelVersion } from './host.js';
+import { type Host, kernelVersion } from './host.js';
+import { countConnections, type HostState, ipset, ipvsadm, loadIpvs, readHost } from './ipvs-host.js';
 import { type RulesOptions, type RulesReading, readRules } from './rules-area.js';
 import { runStep } from './run-step.js';
-import { commandTrouble, parsed, trouble } from './trouble.js';
+import { parsed, trouble } from './trouble.js';
 import { isAtLeast } from './variant.js';
 import type { WantedIpvs, WantedRules } from './wanted.js';
 
@@ -127,7 +127,7 @@ async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Sta
     });
   let change = changeOf(() => true);
   if (change.draining.length > 0) {
-    const connections = readConnections(await output(host, ipvsadm(['-L', '-n']), 'to count connections'));
+    const connections = await countConnections(host);
     change = changeOf((server) => stays(server, connections.get(server.key) ?? 0));
   }
   const leaving = change.draining.filter(({ weight }) => weight > 0).length;
@@ -145,7 +145,7 @@ async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Sta
               ...(leaving === 0
                 ? []
                 : [
-                    `${counted(leaving, 'real server')} (${family}) with open connections get no new ones, and leave when those have ended or after ${drain} s.`,
+                    `${counted(leaving, 'real server')} (${family}): no new connections, and gone when the open ones have ended, or after ${drain} s.`,
                   ]),
             ],
           },
@@ -185,109 +185,6 @@ function withReuse(rules: WantedRules, host: Host): WantedRules {
   return isOld ? { ...rules, setup: `${rules.setup}net/ipv4/vs/conn_reuse_mode=0\n` } : rules;
 }
 
-function isIpvsLoaded(host: Host): boolean {
-  return host.read('/proc/net/ip_vs') !== undefined;
-}
-
-/** Its parameter is there as soon as it is. */
-function isIpsetLoaded(host: Host): boolean {
-  return host.read('/sys/module/ip_set/parameters/max_sets') !== undefined;
-}
-
-/** Loads IPVS where it is wanted and missing; nothing else changes by that. */
-async function loadIpvs(host: Host): Promise<void> {
-  if (isIpvsLoaded(host)) return;
-  const { stderr, status } = await host.run({ program: 'modprobe', args: ['ip_vs'] });
-  if (isIpvsLoaded(host)) return;
-  const why = status === undefined ? 'and there is no modprobe to load it' : `and cannot be loaded (${stderr.trim()})`;
-  throw trouble(
-    'missing-feature',
-    `the kernel has no IPVS: module ip_vs is not loaded, ${why}.`,
-    'Run `modprobe ip_vs` on the host itself, or take another mode.',
-  );
-}
-
-/** What a host has. */
-interface HostState extends IpvsState {
-  readonly hasDevice: boolean;
-  /** Text of /proc/modules. */
-  readonly modules: string;
-}
-
-const NOTHING: HostState = {
-  table: { timeouts: undefined, services: [] },
-  sets: [],
-  addresses: [],
-  hasDevice: false,
-  modules: '',
-};
-
-/** Reads it. Where nothing is wanted no module is loaded by asking. */
-async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean): Promise<HostState> {
-  const hasIpvs = wantsIpvs || isIpvsLoaded(host);
-  const hasSets = wantsIpvs || isIpsetLoaded(host);
-  // Those of all interfaces: a virtual server of a node port has one of them.
-  const command: Command = { program: 'ip', args: ['-o', 'addr', 'show'] };
-  const listed = await host.run(command);
-  if (!wantsIpvs && !hasIpvs && !hasSets && listed.status === undefined) return NOTHING;
-  if (listed.status !== 0) throw commandTrouble(command, listed, 'to read addresses');
-  const text = onlyAddresses(listed.stdout);
-  const hasDevice = text.includes(`: ${IPVS_DEVICE} `) || (await isThere(host, IPVS_DEVICE));
-  const sets = hasSets ? await output(host, ipset(['save']), 'to read sets', 'The kernel has no sets') : '';
-  const servers = hasIpvs ? await output(host, ipvsadm(['-S', '-n']), 'to read virtual servers') : '';
-  const table = parsed(readIpvsadm({ name: 'the output of ipvsadm', text: servers }), (read) => read.table);
-  const timeouts = wantsTimeouts
-    ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), 'to read timeouts'))
-    : undefined;
-  return {
-    table: { ...table, timeouts },
-    sets: parsed(readIpset({ name: 'the output of ipset', text: onlyOwnSets(sets) }), (read) => read.sets),
-    addresses: parsed(
-      readAddresses({ name: 'the output of ip', text }),
-      (read): readonly InterfaceAddress[] => read.addresses,
-    ),
-    hasDevice,
-    modules: host.read('/proc/modules') ?? '',
-  };
-}
-
-/** Without addresses it is not among those that are listed. */
-async function isThere(host: Host, device: string): Promise<boolean> {
-  return (await host.run({ program: 'ip', args: ['-o', 'link', 'show', 'dev', device] })).status === 0;
-}
-
-/** Sets of others may be large, and hold what nobody here knows. Lines keep their numbers. */
-function onlyOwnSets(text: string): string {
-  const own = ipvsSetNames();
-  return text
-    .split('\n')
-    .map((line) => (own.has(line.split(' ', 2)[1] ?? '') ? line : ''))
-    .join('\n');
-}
-
-function onlyAddresses(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => (/ inet6? /.test(line) ? line : ''))
-    .join('\n');
-}
-
-function ipvsadm(args: readonly string[]): Command {
-  return { program: 'ipvsadm', args };
-}
-
-function ipset(args: readonly string[]): Command {
-  return { program: 'ipset', args };
-}
-
-async function output(host: Host, command: Command, purpose: string, lacking?: string): Promise<string> {
-  const finished = await host.run(command);
-  if (finished.status === 0) return finished.stdout;
-  const failed = commandTrouble(command, finished, purpose);
-  if (lacking === undefined || finished.status === undefined) throw failed;
-  throw trouble('missing-feature', `${lacking}: ${failed.message}`);
-}
-
 /** What the steps depend on, beside what changes. */
 interface Circumstances {
   readonly wantsIpvs: boolean;
@@ -319,8 +216,9 @@ function stepsOf({ inputs, deviceIsFree }: IpvsChange, circumstances: Circumstan
           },
         ]
       : []),
-    ...schedulerSteps(inputs.arrive, circumstances),
+    ...schedulerSteps(inputs, circumstances),
     ...rules.first,
+    ...servers(inputs.open, 'to refuse what has no real server yet'),
     ...sets(inputs.prepare, 'to make sets and add to them'),
     ...rules.early,
     ...sets(inputs.restrict, 'to restrict Services to their source ranges'),
@@ -328,7 +226,7 @@ function stepsOf({ inputs, deviceIsFree }: IpvsChange, circumstances: Circumstan
     ...addresses(inputs.bind, 'to add addresses of Services'),
     ...rules.late,
     ...servers(inputs.leave, 'to let real servers leave'),
-    ...sets(inputs.spare, "to keep clients' addresses"),
+    ...sets(inputs.release, 'to let in clients, with their addresses'),
     ...addresses(inputs.unbind, 'to remove addresses of Services'),
     ...sets(inputs.close, 'to remove ports of Services from sets'),
     ...servers(inputs.remove, 'to remove virtual servers'),
@@ -366,8 +264,8 @@ function rulesSteps(
 }
 
 /** Tries schedulers that nobody uses yet before anything depends on them; the kernel loads their modules by that. */
-function schedulerSteps(arrive: string, { current, should }: Circumstances): readonly Step[] {
-  if (!/^-[AE] /m.test(arrive)) return [];
+function schedulerSteps({ open, arrive }: IpvsInputs, { current, should }: Circumstances): readonly Step[] {
+  if (!/^-[AE] /m.test(open + arrive)) return [];
   const used = new Set(current.table.services.map(({ scheduler }) => scheduler));
   const needed = new Set(should.table.services.map(({ scheduler }) => scheduler));
   return [...needed]

@@ -1,15 +1,22 @@
 /** kube-proxy's chains of one family: iptables mode, and the rules of IPVS mode. */
 import { JUMPS_TEXT as IPTABLES_JUMPS } from '../backends/iptables/setup.js';
 import { JUMPS_TEXT as IPVS_JUMPS } from '../backends/ipvs/setup.js';
-import { changeXtables, type Ownership, ownXtables } from '../backends/xtables/changes.js';
+import {
+  changeXtables,
+  foreignAmong,
+  type Ownership,
+  ownXtables,
+  type WrittenChain,
+} from '../backends/xtables/changes.js';
 import { mergedRules } from '../backends/xtables/merge.js';
+import { ruleKey } from '../backends/xtables/quick-rule.js';
 import { printSetup, readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
 import { printXtables, readXtables, type XtablesText, xtablesTable } from '../backends/xtables/text.js';
 import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import type { Command, Host } from './host.js';
 import { changedParameters, parameterSteps } from './parameters.js';
-import { commandTrouble, parsed } from './trouble.js';
-import { findIptables, type Iptables, isAtLeast, legacyTables, waitFlags } from './variant.js';
+import { commandTrouble, parsed, trouble } from './trouble.js';
+import { demandVersion, findIptables, type Iptables, legacyTables } from './variant.js';
 import type { WantedRules } from './wanted.js';
 
 /** How programs are run. */
@@ -20,7 +27,7 @@ export interface RulesOptions {
 }
 
 /** The jumps of all modes that use iptables, by which kube-proxy's own rules of built-in chains are told. */
-const KNOWN_JUMPS = readSetup({ name: 'jumps', text: IPTABLES_JUMPS + IPVS_JUMPS }).steps;
+export const KNOWN_JUMPS = readSetup({ name: 'jumps', text: IPTABLES_JUMPS + IPVS_JUMPS }).steps;
 
 /** The chains of one family. */
 export function rulesArea(wanted: WantedRules, options: RulesOptions): Area {
@@ -43,39 +50,55 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
     additions: () => [],
   };
   const wantsNothing = wanted.rules === '' && wanted.setup === '';
+  // Where there is no IPv6 its programs fail, and nothing of it is in force.
+  if (wantsNothing && family === 'ipv6' && host.read('/proc/net/if_inet6') === undefined) return nothing;
   // Reading would make the tables.
   if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
   const tools = await findIptables(host, variant, family);
   if (tools === undefined) {
-    if (wantsNothing) return nothing;
+    if (wantsNothing && !(await nftHasRules(wanted, host))) return nothing;
     const program = `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${variant}-restore`;
     const missing = { status: undefined, stdout: '', stderr: '', trouble: 'ENOENT' };
-    throw commandTrouble({ program, args: [] }, missing, `to write ${family} rules`);
+    const purpose = wantsNothing ? `to remove kube-proxy's ${family} rules` : `to write ${family} rules`;
+    throw commandTrouble({ program, args: [] }, missing, purpose);
   }
-  const current = await saved(host, tools, family);
-  const rules = parsed(readXtables({ name: 'rules', text: forVersion(wanted.rules, tools) }), ({ text }) => text);
+  const current = await saved(host, tools, wanted);
+  const rules = parsed(readXtables({ name: 'rules', text: wanted.rules }), ({ text }) => text);
   const setup = parsed(readSetup({ name: 'setup', text: wanted.setup }), ({ steps }) => steps);
+  const foreign = foreignAmong({ rules, setup }, KNOWN_JUMPS);
+  if (foreign !== undefined) {
+    throw trouble('unreadable-rules', `${foreign} is not kube-proxy's, and would not be left as it is.`);
+  }
   const owned: Ownership = {
     jumps: KNOWN_JUMPS,
     canaries: wanted.clean,
     // kubelet makes it for IPv4 only.
     firewall: family === 'ipv6' || !hasKubelet(current),
   };
-  const { input, changes, referred } = changeXtables({ rules, setup }, current, owned);
+  const { input, changes, referred, written } = changeXtables({ rules, setup }, current, owned);
   const parameters = changedParameters(setup, host);
   const stepsOf = (restored: string): readonly Step[] => {
     if (restored === '') return parameterSteps(parameters);
-    const args = [...waitFlags(tools, wait), '--noflush', '--counters'];
+    demandVersion(tools);
+    const args = ['-w', String(wait), '--noflush', '--counters'];
     const command: Command = { program: tools.restore, args, input: restored };
     return [...parameterSteps(parameters), { kind: 'command', command, purpose: `to write the ${family} rules` }];
   };
-  const own = ownXtables(current, KNOWN_JUMPS);
-  const formerSetup: readonly SetupStep[] = [
-    ...own.setup,
-    ...parameters.flatMap(({ path, former }): readonly SetupStep[] =>
-      former === undefined ? [] : [{ kind: 'parameter', path, value: former, line: undefined }],
-    ),
-  ];
+  // In a large cluster it takes its time, and often nobody needs it.
+  let former: WantedRules | undefined;
+  const formerRules = (): WantedRules => {
+    const own = ownXtables(current, KNOWN_JUMPS);
+    const values = parameters.flatMap(({ path, former: value }): readonly SetupStep[] =>
+      value === undefined ? [] : [{ kind: 'parameter', path, value, line: undefined }],
+    );
+    return { ...wanted, rules: printXtables(own.rules), setup: printSetup([...own.setup, ...values]), clean: true };
+  };
+  const isQuick =
+    variant === 'nft' &&
+    parameters.length === 0 &&
+    written !== undefined &&
+    written.length <= MOST_LOOKED_UP &&
+    current.tables.some(({ lines }) => lines.length > MANY_LINES);
   return {
     work: {
       steps: stepsOf(input),
@@ -90,16 +113,64 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
       ],
       notes: referred.map((chain) => `${chain} is empty now but stays, as rules of others lead into it.`),
     },
-    former: { ...wanted, rules: printXtables(own.rules), setup: printSetup(formerSetup), clean: true },
+    get former() {
+      former ??= formerRules();
+      return former;
+    },
+    ...(isQuick ? { isDone: () => areWritten(written, tools, host) } : {}),
     additions: () => stepsOf(changeXtables({ rules: mergedRules(rules, current), setup }, current, owned).input),
   };
 }
 
+/** In tables with more lines than these a few chains are asked for one by one, as reading all takes seconds. */
+const MANY_LINES = 20_000;
+const MOST_LOOKED_UP = 20;
+
+/** Whether chains are as they were written. Asking for one needs no lock and, however many rules there are, no time. */
+async function areWritten(written: readonly WrittenChain[], { program }: Iptables, host: Host): Promise<boolean> {
+  for (const { table, chain, rules } of written) {
+    const { status, stdout } = await host.run({ program, args: ['-t', table, '-S', chain] });
+    const start = `-A ${chain}`;
+    const present = stdout
+      .split('\n')
+      .flatMap((line) => (line.startsWith(`${start} `) ? [line.slice(start.length)] : []));
+    if ((status === 0) !== (rules !== undefined)) return false;
+    if (present.map(ruleKey).join('\n') !== (rules ?? []).map(ruleKey).join('\n')) return false;
+  }
+  return true;
+}
+
+/** Whether nft finds kube-proxy's rules where iptables is missing, as kube-proxy brings its own, or cannot read. */
+async function nftHasRules({ family, variant }: WantedRules, host: Host): Promise<boolean> {
+  if (variant !== 'nft') return false;
+  const ip = family === 'ipv4' ? 'ip' : 'ip6';
+  for (const chain of ['nat KUBE-SERVICES', 'filter KUBE-FORWARD']) {
+    const args = ['-s', '-y', 'list', 'chain', ip, ...chain.split(' ')];
+    const { status } = await host.run({ program: 'nft', args });
+    if (status === 0) return true;
+  }
+  return false;
+}
+
+/** The nft variant leaves out a table in which nft wrote what iptables has no words for. */
+const UNREADABLE = /^# Table `(filter|nat)' is incompatible/m;
+
 /** What iptables-save prints of a family. */
-async function saved(host: Host, tools: Iptables, family: string): Promise<XtablesText> {
+async function saved(host: Host, tools: Iptables, wanted: WantedRules): Promise<XtablesText> {
+  const { family, rules } = wanted;
   const command: Command = { program: tools.save, args: [] };
   const finished = await host.run(command);
   if (finished.status !== 0) throw commandTrouble(command, finished, `to read the ${family} rules`);
+  const [, table] = UNREADABLE.exec(finished.stdout) ?? [];
+  if (table !== undefined && (rules !== '' || (await nftHasRules(wanted, host)))) {
+    const ip = family === 'ipv4' ? 'ip' : 'ip6';
+    const message = `${tools.save} cannot read table ${table} of ${family}, as rules are in it that only nft knows.`;
+    throw trouble(
+      'unreadable-rules',
+      message,
+      `Put those of \`nft list table ${ip} ${table}\` into a table of another name.`,
+    );
+  }
   return parsed(readXtables({ name: `the output of ${tools.save}`, text: finished.stdout }), ({ text }) => text);
 }
 
@@ -110,12 +181,4 @@ function hasKubelet(current: XtablesText): boolean {
       (line) => line.kind === 'chain' && (line.name === 'KUBE-IPTABLES-HINT' || line.name === 'KUBE-KUBELET-CANARY'),
     ) ?? false
   );
-}
-
-/** It came with this version. */
-const RANDOM_FULLY = [1, 6, 2];
-
-/** The rules as this version of iptables takes them. */
-function forVersion(rules: string, { version }: Iptables): string {
-  return isAtLeast(version, RANDOM_FULLY) ? rules : rules.replaceAll(' --random-fully', '');
 }

@@ -36,7 +36,8 @@ export function commandTrouble(command: Command, finished: Finished, purpose: st
       'Find out who holds it (`fuser -v /run/xtables.lock`), or wait longer with --wait.',
     );
   }
-  const how = finished.status === undefined ? `ended by ${finished.trouble}` : `exit status ${finished.status}`;
+  const ended = /^SIG/.test(finished.trouble) ? `ended by ${finished.trouble}` : finished.trouble;
+  const how = finished.status === undefined ? ended : `exit status ${finished.status}`;
   const refused = refusedLine(finished.stderr, command.input);
   const said = firstLines(finished.stderr, refused?.whole);
   const parts = [

@@ -145,12 +145,14 @@ export function legacyTables(host: Host, family: Family): readonly string[] {
   return (host.read(file) ?? '').split('\n').filter((name) => name !== '');
 }
 
-/** Since this version both programs take the time to wait for the lock; before, they only knew that they should. */
-const TIMED_WAIT = [1, 6, 2];
+/** The oldest whose iptables-restore waits for the lock, and that knows `--random-fully`. */
+const OLDEST = [1, 6, 2];
 
-/** The flags by which a version waits for the xtables lock. */
-export function waitFlags({ version }: Iptables, seconds: number): readonly string[] {
-  return isAtLeast(version, TIMED_WAIT) ? ['-w', String(seconds)] : ['-w'];
+/** Rejects programs that are too old to write with. */
+export function demandVersion({ program, version }: Iptables): void {
+  if (isAtLeast(version, OLDEST)) return;
+  const message = `${program} is of version ${version.join('.')}, but rules are written with ${OLDEST.join('.')} or newer.`;
+  throw trouble('missing-feature', message, 'Install a newer iptables, or use mode nftables.');
 }
 
 /** Whether a version is that one or newer. */

@@ -21,7 +21,7 @@ export interface WantedRules {
 export interface WantedTable {
   readonly kind: 'nftables';
   readonly family: Family;
-  /** As for `nft -f`; empty for no table. */
+  /** A script that makes the whole table, or the table as nft lists it; empty for no table. */
   readonly script: string;
 }
 

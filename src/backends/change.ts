@@ -4,6 +4,8 @@
 export interface Change {
   /** Which: `nat KUBE-SVC-XPGD46QRK7WJZT7O`, `-t 10.96.0.10:80`, `map service-ips`. */
   readonly what: string;
+  /** The service port whose it is, where the lines tell it and the name does not: `shop/web:http`. */
+  readonly service?: string;
   readonly action: 'add' | 'change' | 'remove';
   /** Its lines as the host has them, in its own spelling; empty for what is added. */
   readonly before: readonly string[];

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addClusterOptions } from './cluster-options.js';
 import type { Io } from './io.js';
@@ -60,7 +61,7 @@ function iptablesVariant(): Option {
 function addHostOptions(command: Command): void {
   command
     .option('--wait <SECONDS>', 'how long to wait for the xtables lock', seconds, 5)
-    .option('--state-dir <DIR>', 'where the rules before are saved', '/run/kuberules')
+    .option('--state-dir <DIR>', 'where the rules before are saved', (folder) => resolve(folder), '/run/kuberules')
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
 }
 

@@ -32,7 +32,8 @@ export function applyText(report: ApplyReport, terminal: Terminal | undefined): 
   for (const { wanted, changes } of areas) {
     lines.push(paint('bold', wantedName(wanted)));
     for (const change of changes.slice(0, MOST_CHANGES)) {
-      lines.push(`  ${change.action.padEnd(6)}  ${printable(change.what)}${countText(change)}`);
+      const service = change.service === undefined ? '' : `  ${printable(change.service)}`;
+      lines.push(`  ${change.action.padEnd(6)}  ${printable(change.what)}${service}${countText(change)}`);
       if (change.action !== 'change') continue;
       lines.push(
         ...changedLines(change).map((line) =>
@@ -47,7 +48,7 @@ export function applyText(report: ApplyReport, terminal: Terminal | undefined): 
   }
   for (const flow of flows) lines.push(`stale UDP connection  ${flowText(flow)}`);
   lines.push(summary(report));
-  if (saved !== undefined) lines.push(`The rules before are in ${saved}: kuberules apply --restore ${saved}`);
+  if (saved !== undefined) lines.push(`To go back: kuberules apply --restore ${saved}`);
   return textOf(lines);
 }
 

@@ -1,16 +1,26 @@
 /** `kuberules apply` and `kuberules cleanup`: the rules of a node into the kernel of this host, and out of it. */
 import { hostname, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AreaChange, apply } from '../apply/apply.js';
+import { apply } from '../apply/apply.js';
 import { areaOf, leftoversOf, textsOf, wantedOf } from '../apply/areas.js';
-import { reconcileUdp, type UdpFlow } from '../apply/conntrack.js';
+import { type Reconciled, reconcileUdp, type UdpFlow } from '../apply/conntrack.js';
 import type { Clock } from '../apply/draining.js';
 import { finishedTexts } from '../apply/finished.js';
-import { readState, saveState, takeLock } from '../apply/folder.js';
-import { armGuard, confirm, confirmed, forgetPending, noneIsPending, startGuard } from '../apply/guard.js';
+import {
+  armGuard,
+  confirm,
+  demandNothingPending,
+  forgetPending,
+  type Guard,
+  guardLog,
+  isConfirmed,
+  startGuard,
+  WENT_BACK,
+} from '../apply/guard.js';
 import { createHost, type Host } from '../apply/host.js';
+import { takeLock } from '../apply/lock.js';
 import { demandPrivileges } from '../apply/privileges.js';
+import { readState, saveState } from '../apply/saved-state.js';
 import { ApplyError, trouble } from '../apply/trouble.js';
 import { chooseVariant } from '../apply/variant.js';
 import type { Variant, Wanted } from '../apply/wanted.js';
@@ -78,7 +88,7 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<number> {
   if (wrong.length > 0) return finish(flags, io, undefined, wrong);
   return guarded(flags, io, async (host) => {
     if (flags.confirm) {
-      if (!confirm(flags.stateDir)) throw trouble('usage', 'no apply waits for being confirmed.');
+      confirm(flags.stateDir);
       await io.out('Confirmed: the new rules stay.\n');
       return SAID;
     }
@@ -242,9 +252,12 @@ async function variantOf(mode: ProxyMode, { iptablesVariant }: HostFlags, host: 
   return mode === 'nftables' ? { variant: 'nft' as const, notes: [] } : chooseVariant(host, iptablesVariant);
 }
 
+/** What became of the host. */
+type Outcome = Pick<ApplyReport, 'areas' | 'flows'> & { readonly notes: readonly string[] };
+
 /** Brings the host to what is wanted. */
 async function write(
-  flags: HostFlags & { readonly confirmWithin?: number; readonly drain?: number },
+  flags: HostFlags & Partial<Pick<ApplyFlags, 'confirmWithin' | 'drain' | 'guard'>>,
   task: Task,
   host: Host,
   io: Io,
@@ -253,50 +266,87 @@ async function write(
   const progress = (text: string): void => {
     if (io.interactive) io.err(`${text} ...\n`);
   };
-  const free = dryRun ? () => {} : takeLock(stateDir);
+  const create = (wanted: Wanted) => areaOf(wanted, { host, wait, drain, folder: stateDir, clock: CLOCK, progress });
   let saved: string | undefined;
-  let areas: readonly AreaChange[];
-  let flows: readonly UdpFlow[] = [];
-  const notes: string[] = [];
-  try {
-    const create = (wanted: Wanted) => areaOf(wanted, { host, wait, drain, folder: stateDir, clock: CLOCK, progress });
-    const result = await apply({
+  let guard: Guard | undefined;
+  const bring = async (): Promise<Outcome> => {
+    if (!dryRun && flags.guard !== true) demandNothingPending(stateDir);
+    const { areas } = await apply({
       host,
       areas: task.wanted.map(create),
       areaOf: create,
       dryRun,
-      save: (former) => {
+      save: async (former) => {
         saved = saveState(stateDir, `before-${new Date().toISOString().replaceAll(':', '-')}.json`, former);
-        if (confirmWithin !== undefined) startGuard(stateDir, saved, wait);
+        if (confirmWithin !== undefined) guard = await startGuard(stateDir, saved, wait);
       },
       progress,
     });
-    areas = result.areas;
-    notes.push(...areas.flatMap((area) => area.notes));
-    for (const family of FAMILIES) {
-      const reconciled = await reconcileUdp(servicePortsOf(task.plans, family), family, {
-        host,
-        local: localAddresses(),
-        dryRun,
-      });
-      flows = [...flows, ...reconciled.deleted];
-      notes.push(...reconciled.notes);
-    }
+    const udp = await reconcileAll(task.plans, host, dryRun);
+    return { areas, flows: udp.deleted, notes: [...areas.flatMap(({ notes }) => notes), ...udp.notes] };
+  };
+  const inForce = (): string => {
+    if (guard !== undefined) return 'the rules before come back at once.';
+    return saved === undefined
+      ? 'nothing was changed.'
+      : 'each family has the old or the new rules; run it again to complete it.';
+  };
+  const stopSaying = onSignal(() => io.err(`Stopped: ${inForce()}\n`));
+  let outcome: Outcome;
+  try {
+    outcome = dryRun ? await bring() : await underLock(stateDir, bring);
   } catch (error) {
-    // The old rules are in force already, or it is said why not.
-    if (saved !== undefined) forgetPending(stateDir);
-    throw error;
+    throw guard === undefined ? error : await withGuard(guard, stateDir, error);
   } finally {
-    free();
+    stopSaying();
   }
+  const { areas, flows, notes } = outcome;
   const diagnostics = [...task.diagnostics, ...notes.map((note) => diagnostic('host-note', note))];
   const report: ApplyReport = { command: task.command, areas, flows, dryRun, saved };
-  if (confirmWithin !== undefined && saved !== undefined) {
+  if (confirmWithin !== undefined && guard !== undefined) {
     await print(flags, io, report, diagnostics);
-    return waitForConfirmation(stateDir, confirmWithin, io);
+    return waitForConfirmation(guard, { ...flags, confirmWithin }, io);
   }
   const wouldChange = dryRun && (areas.length > 0 || flows.length > 0);
   return { report, diagnostics, code: wouldChange ? FOUND : DONE };
+}
+
+/** By these people and systems end a process. A program that writes goes on to its end, in a session of its own. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Says something before a signal ends this process; gives the function that stops doing so. */
+function onSignal(say: () => void): () => void {
+  const listener = (signal: NodeJS.Signals): void => {
+    stop();
+    say();
+    process.kill(process.pid, signal);
+  };
+  const stop = (): void => {
+    for (const signal of ENDING) process.off(signal, listener);
+  };
+  for (const signal of ENDING) process.on(signal, listener);
+  return stop;
+}
+
+async function underLock<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
+  const free = takeLock(folder);
+  try {
+    return await work();
+  } finally {
+    free();
+  }
+}
+
+async function reconcileAll(plans: readonly NodePlan[], host: Host, dryRun: boolean): Promise<Reconciled> {
+  const deleted: UdpFlow[] = [];
+  const notes: string[] = [];
+  for (const family of FAMILIES) {
+    const options = { host, local: localAddresses(), dryRun };
+    const reconciled = await reconcileUdp(servicePortsOf(plans, family), family, options);
+    deleted.push(...reconciled.deleted);
+    notes.push(...reconciled.notes);
+  }
+  return { deleted, notes };
 }
 
 function servicePortsOf(plans: readonly NodePlan[], family: Family) {
@@ -309,44 +359,84 @@ function localAddresses(): ReadonlySet<string> {
   return new Set(all.map(({ address }) => parseIp(address)?.text ?? address));
 }
 
-async function waitForConfirmation(folder: string, seconds: number, io: Io): Promise<End> {
-  armGuard(folder, seconds);
-  const how = io.interactive ? 'Enter, here, or ' : '';
-  io.err(`Confirm within ${seconds} s, else the rules before come back: ${how}\`kuberules apply --confirm\`\n`);
-  const stop = confirmOnEnter(folder, io);
-  const isConfirmed = await confirmed(folder);
+/** An apply failed: its guard goes back at once, which changes nothing where the old rules are in force already. */
+async function withGuard(guard: Guard, folder: string, error: unknown): Promise<unknown> {
+  armGuard(folder, 0);
+  const isBack = (await guard.ended) === 'went back';
+  if (!(error instanceof ApplyError)) return error;
+  const text = isBack
+    ? 'the rules before are in force again, as --confirm-within asks.'
+    : `going back, as --confirm-within asks, failed as well: ${guardLog(folder)} tells why.`;
+  return new ApplyError([...error.diagnostics, diagnostic('host-note', text)]);
+}
+
+async function waitForConfirmation(
+  guard: Guard,
+  { stateDir, confirmWithin }: HostFlags & { readonly confirmWithin: number },
+  io: Io,
+): Promise<End> {
+  armGuard(stateDir, confirmWithin);
+  const how = isAtTerminal(io) ? 'yes and Enter, here, or ' : '';
+  io.err(`Confirm within ${confirmWithin} s, else the rules before come back: ${how}\`kuberules apply --confirm\`\n`);
+  const stop = confirmByWord(stateDir, io);
+  const stopSaying = onSignal(() => io.err('Not confirmed: the rules before come back when the time is over.\n'));
+  const end = await guard.ended;
+  stopSaying();
   stop();
-  if (isConfirmed) {
+  if (end === 'confirmed') {
     io.err('Confirmed: the new rules stay.\n');
     return SAID;
   }
-  await noneIsPending(folder);
-  throw trouble(
-    'not-confirmed',
-    'nobody confirmed in time, so the rules before were brought back.',
-    `${join(folder, 'guard.log')} tells how that went.`,
-  );
+  const [message, hint] =
+    end === 'went back'
+      ? ['nobody confirmed in time, so the rules before were brought back.', 'tells how that went.']
+      : [
+          'nobody confirmed, and going back failed: the new rules may be in force.',
+          'tells why; `--restore` tries again.',
+        ];
+  throw trouble('not-confirmed', message, `${guardLog(stateDir)} ${hint}`);
 }
 
-/** Somebody at a terminal confirms by pressing Enter. */
-function confirmOnEnter(folder: string, io: Io): () => void {
-  if (!io.interactive || process.stdin.isTTY !== true) return () => {};
-  const listener = (): void => {
-    confirm(folder);
+/** Somebody at the terminal. */
+function isAtTerminal({ interactive }: Io): boolean {
+  return interactive && process.stdin.isTTY === true;
+}
+
+/** Confirms by a word: a mere Enter may have been pressed before the rules were written, and says nothing about them. */
+function confirmByWord(folder: string, io: Io): () => void {
+  if (!isAtTerminal(io)) return () => {};
+  const listener = (line: Buffer): void => {
+    if (line.toString().trim().toLowerCase() !== 'yes') return;
+    try {
+      confirm(folder);
+    } catch {
+      // Too late: what becomes of the rules is said in a moment.
+    }
   };
-  process.stdin.once('data', listener);
+  process.stdin.on('data', listener);
   return () => {
     process.stdin.off('data', listener);
     process.stdin.pause();
   };
 }
 
+/** In milliseconds, and how often: the lock, or a lack of memory, may keep the guard from going back at once. */
+const RETRY = 1000;
+const MOST_RETRIES = 60;
+
 /** The process that goes back unless somebody confirms. */
 async function runGuard(flags: ApplyFlags, host: Host, io: Io): Promise<End> {
-  if (await confirmed(flags.stateDir)) return SAID;
-  try {
-    return await write({ ...flags, dryRun: false }, { ...NO_TASK, wanted: readState(flags.restore ?? '') }, host, io);
-  } finally {
-    forgetPending(flags.stateDir);
+  if (await isConfirmed(flags.stateDir)) return SAID;
+  const task = { ...NO_TASK, wanted: readState(flags.restore ?? '') };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const end = await write({ ...flags, dryRun: false }, task, host, io);
+      forgetPending(flags.stateDir);
+      return { ...end, code: WENT_BACK };
+    } catch (error) {
+      if (attempt === MOST_RETRIES) throw error;
+      io.err(`${error instanceof Error ? error.message : String(error)}\n`);
+      await sleep(RETRY);
+    }
   }
 }

@@ -108,6 +108,66 @@ describe('whatever was there before', () => {
   });
 });
 
+describe('what was there before', () => {
+  it.each([
+    [
+      'other Services',
+      () => web(['10.244.1.9'], { type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30080 }] }),
+    ],
+    ['nothing', () => NOTHING],
+  ])('comes back from what was saved, after %s', async (_, next) => {
+    await bring(BOTH);
+    const before = stateOf(kernel);
+    const saved: Wanted[] = [];
+    await bring(next(), { saved });
+    expect(stateOf(kernel)).not.toEqual(before);
+    // What was written last goes back first.
+    await bring(saved.toReversed());
+    expect(stateOf(kernel)).toEqual(before);
+  });
+
+  it('is nothing where there was nothing', async () => {
+    const before = stateOf(kernel);
+    const saved: Wanted[] = [];
+    await bring(BOTH, { saved });
+    await bring(saved);
+    expect(stateOf(kernel)).toEqual(before);
+  });
+
+  it('is without real servers that only wait for their connections', async () => {
+    await bring(BOTH);
+    kernel.connections.set(`${WEB} -r ${A}`, 1);
+    const saved: Wanted[] = [];
+    const killed = bring(ONLY_B, {
+      drain: 30,
+      sleep: () => {
+        throw new Error('killed');
+      },
+    });
+    await expect(killed).rejects.toThrow('killed');
+    await bring(GONE, { saved });
+    expect(saved[0]).toMatchObject({ ipvsadm: `-A ${WEB} -s rr\n-a ${WEB} -r ${B} -m -w 1\n` });
+  });
+});
+
+it('kernels that need it let connections with a used port choose again', async () => {
+  const { read } = kernel;
+  kernel.read = (path) => (path === '/proc/sys/kernel/osrelease' ? '5.4.0-150-generic\n' : read(path));
+  await bring(BOTH);
+  expect(kernel.done).toContain('write /proc/sys/net/ipv4/vs/conn_reuse_mode');
+});
+
+it('what ipvsadm says about a line is a failure, whatever its exit status', async () => {
+  const { run } = kernel;
+  kernel.run = async (command) => {
+    const finished = await run(command);
+    return command.args[0] === '-R' ? { ...finished, stderr: 'Memory allocation problem\n' } : finished;
+  };
+  await expect(bring(BOTH)).rejects.toThrow(
+    '`ipvsadm -R`, run to add virtual and real servers, failed (exit status 0); it says: Memory allocation problem.',
+  );
+});
+
 describe("what is others'", () => {
   const FOREIGN = [
     '-A -t 203.0.113.250:80 -s wlc',
@@ -212,7 +272,7 @@ describe('real servers that leave', () => {
       expect.objectContaining({ what: 'nat KUBE-POSTROUTING', action: 'change' }),
     ]);
     expect(areas[0]?.notes).toEqual([
-      '1 real server (ipv4) with open connections get no new ones, and leave when those have ended or after 30 s.',
+      '1 real server (ipv4): no new connections, and gone when the open ones have ended, or after 30 s.',
     ]);
   });
 
@@ -312,6 +372,14 @@ describe('what is missing is said before anything is written', () => {
     await expect(bring(BOTH)).rejects.toThrow(message);
     const { servers, sets } = kernel.state();
     expect([servers, sets]).toEqual([{}, {}]);
+  });
+
+  it('programs are not needed where IPVS mode was never', async () => {
+    kernel = createIpvsKernel([], ['iptables', 'ip6tables']);
+    expect((await bring(NOTHING)).areas).toEqual([]);
+    kernel = createIpvsKernel([], ['ip', 'iptables', 'ip6tables']);
+    await kernel.run({ program: 'ip', args: ['link', 'add', 'kube-ipvs0', 'type', 'dummy'] });
+    await expect(bring(NOTHING)).rejects.toThrow('ipset is not in PATH');
   });
 
   it('where nothing is to be removed no module is loaded by asking', async () => {

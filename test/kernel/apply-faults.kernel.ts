@@ -1,6 +1,15 @@
 /** What goes wrong with an apply, each thing really caused: afterwards the old or the new rules are in force. */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { schemaProblems } from '../support/json-schema.js';
@@ -164,7 +173,7 @@ test('a full file system for the saved state: nothing is changed', async () => {
   const before = await rules(host, 'iptables-nft-save');
   const full = join(folder, 'full');
   mkdirSync(full);
-  const script = `mount -t tmpfs -o size=16k tmpfs ${full} && head -c 100000 /dev/zero > ${full}/filler 2>/dev/null; exec "$@"`;
+  const script = `mount -t tmpfs -o size=16k,mode=0700 tmpfs ${full} && head -c 100000 /dev/zero > ${full}/filler 2>/dev/null; exec "$@"`;
   const result = await apply('new', { prefix: ['unshare', '--mount', 'sh', '-c', script, 'sh'] }, '--state-dir', full);
   expect(result).toMatchObject({ status: 2, out: '' });
   expect(result.err).toMatch(
@@ -214,7 +223,7 @@ test('without privileges one line says so; CAP_NET_ADMIN and CAP_NET_RAW are eno
   const caps = '+net_admin,+net_raw';
   const other = join(folder, 'other');
   mkdirSync(other);
-  chmodSync(other, 0o777);
+  chownSync(other, 65534, 65534);
   const prefix = [...nobody, '--inh-caps', caps, '--ambient-caps', caps];
   const allowed = await apply('new', { prefix }, '--state-dir', other);
   expect(allowed.err).toBe('');
@@ -270,34 +279,69 @@ describe.each([
 });
 
 describe('with --confirm-within', () => {
-  test('the rules before come back when nobody confirms', async () => {
-    const { host, apply } = await node('iptables', ...NFT);
-    const before = await rules(host, 'iptables-nft-save');
-    const result = await apply('new', {}, '--confirm-within', '1s');
-    expect(result.status).toBe(2);
-    expect(result.err).toMatch(/nobody confirmed in time, so the rules before were brought back.*\[not-confirmed\]/);
-    expect(await rules(host, 'iptables-nft-save')).toBe(before);
-  });
-
   test('the new rules stay when somebody else confirms', async () => {
     const { host, state, apply } = await node('iptables', ...NFT);
     const before = await rules(host, 'iptables-nft-save');
     const applying = apply('new', {}, '--confirm-within', '60s');
     const confirmed = async () => (await program.run(host, ['apply', '--confirm', '--state-dir', state])).status === 0;
-    // Too early there is nothing to confirm.
-    while (!existsSync(join(state, 'pending.json'))) await new Promise((resolve) => setTimeout(resolve, 10));
-    while (readFileSync(join(state, 'pending.json'), 'utf8').includes('"deadline":0'))
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await waiting(state);
     expect(await confirmed()).toBe(true);
     expect(await applying).toMatchObject({ status: 0 });
     expect(await rules(host, 'iptables-nft-save')).not.toBe(before);
     expect(await confirmed()).toBe(false);
   });
 
+  test('the rules before come back when nobody confirms; until then nothing else is written', async () => {
+    const { host, state, apply } = await node('iptables', ...NFT);
+    const before = await rules(host, 'iptables-nft-save');
+    const applying = apply('new', {}, '--confirm-within', '2s');
+    await waiting(state);
+    const written = await rules(host, 'iptables-nft-save');
+    for (const flags of [[], ['--confirm-within', '60s']]) {
+      const refused = await apply('old', {}, ...flags);
+      expect(refused).toMatchObject({ status: 2, out: '' });
+      expect(refused.err).toMatch(/an earlier apply waits for being confirmed.*\[lock-held\]/);
+    }
+    expect(await rules(host, 'iptables-nft-save')).toBe(written);
+    const result = await applying;
+    expect(result.status).toBe(2);
+    expect(result.err).toMatch(/nobody confirmed in time, so the rules before were brought back.*\[not-confirmed\]/);
+    expect(await rules(host, 'iptables-nft-save')).toBe(before);
+  });
+
+  test('that nobody keeps the time any more is told, and hinders nothing later', async () => {
+    const { state, apply } = await node('iptables', ...NFT);
+    const applying = apply('new', {}, '--confirm-within', '60s');
+    process.kill((await waiting(state)).guard, 'SIGKILL');
+    const { status, err } = await applying;
+    expect(status).toBe(2);
+    expect(err).toMatch(/nobody confirmed, and going back failed: the new rules may be in force.*\[not-confirmed\]/);
+    expect(await apply('old')).toMatchObject({ status: 0 });
+  });
+
+  test('an apply that fails goes back by itself, and nothing waits any more', async () => {
+    const { host, folder, state, apply } = await node('iptables', ...NFT);
+    const before = await rules(host, 'iptables-nft-save');
+    // Only the first of the programs fails, so that the guard can go back.
+    const once = join(folder, 'once');
+    writeFileSync(once, '');
+    const real = `exec ${realPath('iptables-nft-restore')} "$@"`;
+    const env = fake(folder, 'iptables-nft-restore', `if [ -e ${once} ]; then rm ${once}; exit 7; fi\n${real}\n`);
+    const result = await apply('new', { env }, '--confirm-within', '60s');
+    expect(result).toMatchObject({ status: 2, out: '' });
+    expect(result.err).toMatch(
+      /failed \(exit status 7\).*The old rules are in force.*\n.*the rules before are in force/,
+    );
+    expect(existsSync(join(state, 'pending.json'))).toBe(false);
+    expect(await rules(host, 'iptables-nft-save')).toBe(before);
+  });
+
   test('the rules before come back although the session is killed while it waits', async () => {
     const { host, state, apply } = await node('iptables', ...NFT);
     const before = await rules(host, 'iptables-nft-save');
-    await apply('new', { killAfter: 1500 }, '--confirm-within', '2s');
+    const applying = apply('new', {}, '--confirm-within', '1s');
+    process.kill((await waiting(state)).writer, 'SIGKILL');
+    expect(await applying).toMatchObject({ status: undefined });
     expect(await rules(host, 'iptables-nft-save')).not.toBe(before);
     await settled(host);
     expect(await rules(host, 'iptables-nft-save')).toBe(before);
@@ -305,18 +349,72 @@ describe('with --confirm-within', () => {
   });
 });
 
+/** Resolves when an apply waits for being confirmed; gives the processes that wrote and that would go back. */
+async function waiting(state: string): Promise<{ readonly writer: number; readonly guard: number }> {
+  const file = join(state, 'pending.json');
+  for (;;) {
+    const pending: Readonly<Record<string, unknown>> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+    const pid = (mark: unknown): number => Number(String(mark).split(' ')[0]);
+    if (Number(pending.deadline) > 0) return { writer: pid(pending.writer), guard: pid(pending.guard) };
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 test('what an apply saved is brought back, once and twice', async () => {
   const { host, state, apply } = await node('iptables', ...NFT);
   const before = await rules(host, 'iptables-nft-save');
   const result = await apply('new', {}, '--output', 'json');
   expect(schemaProblems(JSON.parse(result.out), 'apply.json')).toEqual([]);
-  const { saved } = JSON.parse(result.out) as { readonly saved: string };
+  const { saved, areas } = JSON.parse(result.out) as {
+    readonly saved: string;
+    readonly areas: readonly { readonly changes: readonly { readonly what: string; readonly service?: string }[] }[];
+  };
+  // Chains of one Service say whose they are.
+  const ofServices = areas.flatMap(({ changes }) => changes).filter(({ what }) => what.startsWith('nat KUBE-SEP-'));
+  expect(ofServices.length).toBeGreaterThan(0);
+  for (const { service } of ofServices) expect(service).toMatch(/^[a-z0-9-]+\/[a-z0-9-]+/);
   const restore = () => program.run(host, ['apply', '--restore', saved, '--state-dir', state]);
   expect(await restore()).toMatchObject({ status: 0 });
   expect(await rules(host, 'iptables-nft-save')).toBe(before);
   expect((await restore()).out).toMatch(/^Nothing to change/);
   writeFileSync(saved, '{"kuberules": 2}');
   expect((await restore()).err).toMatch(/holds no saved state/);
+});
+
+test('after a change of the mode, what was there before comes back before the new rules go', async () => {
+  const { host, folder, state, apply } = await node('iptables', ...NFT);
+  const before = await rules(host, 'iptables-nft-save');
+  const changed = await program.run(host, [
+    ...['apply', '-m', 'nftables', '-f', join(folder, 'old.json')],
+    ...['--state-dir', state, '--output', 'json'],
+  ]);
+  const { saved } = JSON.parse(changed.out) as { readonly saved: string };
+  // A later state of the other mode does not matter.
+  await program.run(host, ['apply', '-m', 'nftables', '-f', join(folder, 'new.json'), '--state-dir', state]);
+  const restored = await program.run(host, ['apply', '--restore', saved, '--state-dir', state, '--output', 'json']);
+  expect(restored).toMatchObject({ status: 0 });
+  const { areas } = JSON.parse(restored.out) as { readonly areas: readonly { readonly kind: string }[] };
+  const kinds = areas.map(({ kind }) => kind);
+  expect(kinds.lastIndexOf('xtables')).toBeLessThan(kinds.indexOf('nftables'));
+  expect(await rules(host, 'iptables-nft-save')).toBe(before);
+  expect(await rules(host, 'nft', 'list', 'tables')).not.toContain('kube-proxy');
+  expect((await apply('old')).out).toMatch(/^Nothing to change/);
+});
+
+test('Ctrl-C while it writes: what is written is whole, and it is said what to do', async () => {
+  const { host, folder, apply } = await node('iptables', ...NFT);
+  const [begun, go] = [join(folder, 'begun'), join(folder, 'go')];
+  const wait = `echo $PPID > ${begun}; until [ -e ${go} ]; do sleep 0.05; done`;
+  const env = fake(folder, 'iptables-nft-restore', `${wait}\nexec ${realPath('iptables-nft-restore')} "$@"\n`);
+  const applying = apply('new', { env });
+  while (!existsSync(begun) || readFileSync(begun, 'utf8') === '') await new Promise((done) => setTimeout(done, 10));
+  process.kill(Number(readFileSync(begun, 'utf8')), 'SIGINT');
+  const { status, err } = await applying;
+  expect(status).toBeUndefined();
+  expect(err).toContain('Stopped: each family has the old or the new rules; run it again to complete it.');
+  writeFileSync(go, '');
+  await settled(host);
+  expect(await apply('new')).toMatchObject({ status: 0 });
 });
 
 test('stale UDP connections are deleted, and nothing else', async () => {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { type ApplyResult, apply } from '../../src/apply/apply.js';
 import { areaOf, textsOf, wantedOf } from '../../src/apply/areas.js';
 import { type Command, commandText, createHost, type Host } from '../../src/apply/host.js';
@@ -10,9 +11,9 @@ import type { Variant, Wanted } from '../../src/apply/wanted.js';
 import type { Part, ProxyMode } from '../../src/index.js';
 import type { Host as Namespace } from './host.js';
 
-/** The folder of the applier: removed when the process ends. */
+/** The folder of the applier: removed at the end of the test file that uses this. */
 const folder = mkdtempSync(join(tmpdir(), 'kuberules-apply-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A host as the applier sees it, which also remembers what was done to it. */
 export interface ApplyHost extends Host {

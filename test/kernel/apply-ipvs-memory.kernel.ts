@@ -1,6 +1,9 @@
 /** What takes too long for the unit tests: all cases and many changes on the kernel in memory (see ipvs-kernel.ts). */
 import { expect, test } from 'vitest';
-import { expectCases, expectSteps, ipvsCases, ipvsParts, wantedParts } from '../support/ipvs-applier.js';
+import type { Wanted } from '../../src/apply/wanted.js';
+import { expectCases, expectSteps, ipvsCases, ipvsParts, kernelFor, wantedParts } from '../support/ipvs-applier.js';
+import { expectFlow } from '../support/ipvs-fates.js';
+import { STATES } from '../support/ipvs-states.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
 
 test('IPVS in memory: every case over the one before', { timeout: 120_000 }, async () => {
@@ -14,4 +17,27 @@ test('IPVS in memory: 300 random changes', { timeout: 240_000 }, async () => {
     wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
   );
   await expectSteps(steps);
+});
+
+test('IPVS in memory: between any two states of a Service every connection ends as before or as afterwards', {
+  timeout: 240_000,
+}, async () => {
+  const kernel = kernelFor(STATES);
+  let lines = 0;
+  for (const before of STATES) for (const after of STATES) lines += await expectFlow(kernel, before, after);
+  expect(lines).toBeGreaterThan(1000);
+});
+
+test('IPVS in memory: during 25 random changes every connection ends as before or as afterwards', {
+  timeout: 240_000,
+}, async () => {
+  const steps = Array.from(randomChanges(3, 25), ({ objects, config }) =>
+    wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
+  );
+  const kernel = kernelFor(steps);
+  let before: readonly Wanted[] = [];
+  for (const after of steps) {
+    await expectFlow(kernel, before, after);
+    before = after;
+  }
 });

@@ -32,8 +32,12 @@ const STEADY = { ipv4: '10.96.5.1', ipv6: 'fd00:10:96::501' };
 const STICKY = { ipv4: '10.96.5.2', ipv6: 'fd00:10:96::502' };
 const NODE_PORT = 32_000;
 
+/** Five hundred changes unless somebody is in a hurry, as scripts/test is. */
+const OTHERS = Number(process.env.KUBERULES_APPLY_CHANGES ?? 500);
+const SIZE: SuiteSize = { others: OTHERS, own: Math.min(40, OTHERS) };
+
 /** One network for the mode, in which node-a is what is applied to. */
-export async function applySuite(mode: AppliedMode, size: SuiteSize = { others: 500, own: 40 }): Promise<void> {
+export async function applySuite(mode: AppliedMode, size: SuiteSize = SIZE): Promise<void> {
   const topology = await buildTopology({ sctp: false });
   afterAll(() => topology.close());
   const node = topology.hosts['node-a'];

@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 import type { Host } from './host.js';
 
 /** How it ended. */
-export interface Ended {
+interface Ended {
   /** undefined where a signal ended it. */
   readonly status: number | undefined;
   readonly out: string;

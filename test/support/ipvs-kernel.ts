@@ -31,6 +31,8 @@ export interface IpvsKernel extends Host {
   after: (line: string) => void;
   /** Modules that are not there: `ip_vs`, `ip_set`, `dummy`, `ip_vs_mh`. */
   readonly missing: Set<string>;
+  /** What a program prints, without its being noted anywhere. */
+  look(command: Command): string;
   state(): KernelState;
 }
 
@@ -85,6 +87,7 @@ export function createIpvsKernel(
   }
   const files = new Map<string, string>([
     ['/proc/sys/kernel/osrelease', '6.1.176\n'],
+    ['/proc/sys/net/ipv4/vs/conn_reuse_mode', '1\n'],
     ['/proc/modules', ''],
     ['/proc/net/ip_tables_names', 'nat\nfilter\n'],
     ['/proc/net/ip6_tables_names', 'nat\nfilter\n'],
@@ -336,6 +339,7 @@ export function createIpvsKernel(
       kernel.done.push(`write ${path}`);
       files.set(path, `${text}\n`);
     },
+    look: (command) => run(command).stdout,
     state: () => ({
       servers: Object.fromEntries(
         [...servers]

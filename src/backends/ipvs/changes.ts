@@ -58,21 +58,28 @@ export interface LeavingServer {
  */
 export interface IpvsInputs {
   /**
-   * Of ipset: sets are made, entries added. Without delay go only entries that stand in the way of what comes next: of a
-   * Service that is not restricted any more, and those that spare a Service masquerading which is to get endpoints on
-   * other nodes.
+   * Of ipvsadm: virtual servers, still without real ones, whose address is here already. From now on IPVS refuses what the
+   * node itself would answer as soon as the sets say that this port is a Service.
+   */
+  readonly open: string;
+  /**
+   * Of ipset: sets are made, entries added. Without delay go only those that spare a Service masquerading, as it may be
+   * going to get endpoints on other nodes.
    */
   readonly prepare: string;
   /** Of ipset, once the rules are in force: what restricts a Service to source ranges. */
   readonly restrict: string;
-  /** Of ipvsadm: timeouts, virtual servers, real servers with their weights. */
+  /** Of ipvsadm: timeouts, all other virtual servers, real servers with their weights. */
   readonly arrive: string;
   /** Of ip. */
   readonly bind: string;
   /** Of ipvsadm: real servers leave, or get no new connections. */
   readonly leave: string;
-  /** Of ipset: from now on all endpoints are on this node, and the client's address may be kept. */
-  readonly spare: string;
+  /**
+   * Of ipset: from now on all endpoints are those that are to be. The client's address may be kept if they are on this
+   * node, and clients may come that were kept out before.
+   */
+  readonly release: string;
   /** Of ip. */
   readonly unbind: string;
   /** Of ipset: of Services whose address stays; the rules then refuse what the node itself would answer otherwise. */
@@ -126,12 +133,16 @@ export function changeIpvs(wanted: IpvsState, current: IpvsState, options: IpvsO
   const sets = currentSets(current.sets, family);
   const local = addressesOf(current.addresses, family);
   const bound = local.filter(({ at }) => at?.interface === IPVS_DEVICE);
-  const owns = ownership(sets, { local, bound, services: current.table.services }, options);
-  const servers = changeServers(wanted.table, current.table, owns, options);
+  const known = new Set([
+    ...bound.map(({ address }) => address.text),
+    ...(sets.get(setName('IPVS-IPS', family))?.entries ?? []),
+  ]);
+  const owns = ownership(sets, { local, known, services: current.table.services }, options);
+  const servers = changeServers(wanted.table, current.table, { owns, known }, options);
   const entries = changeSets(wanted.sets, sets, current.sets, servers, options);
   const addresses = changeAddresses(wanted.addresses, bound, servers);
   const others = current.addresses.filter(
-    ({ address, at }) => at?.interface === IPVS_DEVICE && address.family !== family && !isLinkLocal(address.text),
+    (each) => each.at?.interface === IPVS_DEVICE && each.address.family !== family && !isKernels(each),
   );
   return {
     inputs: { ...entries.inputs, ...servers.inputs, ...addresses.inputs },
@@ -157,13 +168,14 @@ function hasSets(sets: readonly IpSet[], but: Family): boolean {
   return FAMILIES.some((family) => family !== but && currentSets(sets, family).size > 0);
 }
 
-/** Those of a family that kube-proxy would look at. */
+/** Those of a family that somebody gave. */
 function addressesOf(addresses: readonly InterfaceAddress[], family: Family): readonly InterfaceAddress[] {
-  return addresses.filter(({ address }) => address.family === family && !isLinkLocal(address.text));
+  return addresses.filter((each) => each.address.family === family && !isKernels(each));
 }
 
-function isLinkLocal(address: string): boolean {
-  return /^fe[89ab]/.test(address);
+/** The kernel gives a link-local address of its own to devices that were up, with a whole network. */
+function isKernels({ address, at }: InterfaceAddress): boolean {
+  return /^fe[89ab]/.test(address.text) && at?.prefixLength !== 128;
 }
 
 /** Tells whether a virtual server that nobody wants is kube-proxy's nevertheless. */
@@ -172,7 +184,8 @@ type Ownership = (virtual: VirtualServer) => boolean;
 /** What tells whose a virtual server is, beside sets. */
 interface Surroundings {
   readonly local: readonly InterfaceAddress[];
-  readonly bound: readonly InterfaceAddress[];
+  /** Addresses that are bound, or are to be. */
+  readonly known: ReadonlySet<string>;
   readonly services: readonly VirtualServer[];
 }
 
@@ -183,11 +196,10 @@ interface Surroundings {
  */
 function ownership(
   sets: ReadonlyMap<string, NormalIpSet>,
-  { local, bound, services }: Surroundings,
+  { local, known, services }: Surroundings,
   { family, excludeCIDRs }: IpvsOptions,
 ): Ownership {
   const entriesOf = (key: SetKey): readonly string[] => sets.get(setName(key, family))?.entries ?? [];
-  const addresses = new Set([...bound.map(({ address }) => address.text), ...entriesOf('IPVS-IPS')]);
   const portals = new Set(PORTALS.flatMap(entriesOf));
   const onNode = new Set(local.map(({ address }) => address.text));
   const onInterface = new Set(
@@ -207,7 +219,7 @@ function ownership(
     if (serviceKey(service) === `-t ${PROBE}` && servers.length === 0) return true;
     if (excludeCIDRs.some((cidr) => cidrContains(cidr, service.address))) return false;
     const { address, protocol, port } = service;
-    if (addresses.has(address.text) || portals.has(portalEntry(service))) return true;
+    if (known.has(address.text) || portals.has(portalEntry(service))) return true;
     if (protocol === 'SCTP') return nodePorts.SCTP.has(portalEntry(service));
     return nodePorts[protocol].has(String(port)) && onInterface.has(twinKey(virtual));
   };
@@ -228,7 +240,7 @@ function portalEntry({ address, protocol, port }: PortalAddress): string {
 
 /** What becomes of virtual servers. */
 interface ServerChange {
-  readonly inputs: Pick<IpvsInputs, 'arrive' | 'leave' | 'remove'>;
+  readonly inputs: Pick<IpvsInputs, 'open' | 'arrive' | 'leave' | 'remove'>;
   readonly changes: readonly Change[];
   readonly draining: readonly LeavingServer[];
   readonly own: readonly VirtualServer[];
@@ -238,7 +250,13 @@ interface ServerChange {
   readonly kept: readonly PortalAddress[];
 }
 
-function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, { stays }: IpvsOptions): ServerChange {
+function changeServers(
+  wanted: IpvsTable,
+  current: IpvsTable,
+  { owns, known }: { readonly owns: Ownership; readonly known: ReadonlySet<string> },
+  { stays }: IpvsOptions,
+): ServerChange {
+  const open: string[] = [];
   const arrive: string[] = [];
   const leave: string[] = [];
   const remove: string[] = [];
@@ -260,10 +278,9 @@ function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, {
     isWanted.add(key);
     const former = present.get(key);
     if (former === undefined) {
-      arrive.push(
-        `-A ${key} ${settingsOf(virtual)}`,
-        ...virtual.servers.map((each) => `-a ${key} -r ${serverText(each)}`),
-      );
+      const isHere = virtual.service.kind === 'address' && known.has(virtual.service.address.text);
+      (isHere ? open : arrive).push(`-A ${key} ${settingsOf(virtual)}`);
+      arrive.push(...virtual.servers.map((each) => `-a ${key} -r ${serverText(each)}`));
       changes.push({ what: key, action: 'add', before: [], after: linesOf(virtual) });
       continue;
     }
@@ -302,7 +319,7 @@ function changeServers(wanted: IpvsTable, current: IpvsTable, owns: Ownership, {
     }
   }
   return {
-    inputs: { arrive: joined(arrive), leave: joined(leave), remove: joined(remove) },
+    inputs: { open: joined(open), arrive: joined(arrive), leave: joined(leave), remove: joined(remove) },
     changes,
     draining,
     own,
@@ -357,97 +374,102 @@ function letLeave(
   return { lines, draining };
 }
 
+/** Where lines about sets come: of an input the part, as inputs have several. */
+type SetPlace = 'create' | 'add' | 'early' | 'restrict' | 'release' | 'close' | 'ranges' | 'rest' | 'destroy';
+
 /** What becomes of entries, with the place of each in the order. */
 function changeSets(
   wantedSets: readonly IpSet[],
   current: ReadonlyMap<string, NormalIpSet>,
   all: readonly IpSet[],
-  { retained, kept }: ServerChange,
+  servers: ServerChange,
   { family }: IpvsOptions,
 ): {
-  readonly inputs: Pick<IpvsInputs, 'prepare' | 'restrict' | 'spare' | 'close' | 'clear'>;
-  readonly changes: Change[];
+  readonly inputs: Pick<IpvsInputs, 'prepare' | 'restrict' | 'release' | 'close' | 'clear'>;
+  readonly changes: readonly Change[];
 } {
   const wanted = normalIpset(wantedSets);
-  const lines = new Map(wantedSets.map((set) => [set.name, printIpset([{ ...set, entries: [] }])]));
-  const changes: Change[] = [];
-  const create: string[] = [];
-  const early: string[] = [];
-  const add: string[] = [];
-  const restrict: string[] = [];
-  const spare: string[] = [];
-  const close: string[] = [];
-  const release: string[] = [];
-  const clear: string[] = [];
-  const destroy: string[] = [];
-  const staying = new Set(kept.map(portalEntry));
-  const stayingPorts = new Set(kept.map(({ protocol, port }) => `${protocol} ${port}`));
-  const isKept = (key: SetKey, entry: string): boolean =>
-    NODE_PORT_PROTOCOL.test(key)
-      ? stayingPorts.has(`${NODE_PORT_PROTOCOL.exec(key)?.[1]} ${entry}`)
-      : staying.has(entry);
-  const needed = neededEntries(retained);
+  const creations = new Map(wantedSets.map((set) => [set.name, printIpset([{ ...set, entries: [] }]).trimEnd()]));
   const bound = new Set(current.get(setName('IPVS-IPS', family))?.entries);
+  const places = placesOfEntries(servers, bound);
+  const needed = neededEntries(servers.retained);
+  const lines = new Map<SetPlace, string[]>();
+  const put = (place: SetPlace, ...more: readonly string[]): void => {
+    const known = lines.get(place) ?? [];
+    for (const line of more) known.push(line);
+    lines.set(place, known);
+  };
+  const changes: Change[] = [];
   // What is left of a run that was killed.
-  if (all.some(({ name }) => name === SPARE_SET)) create.push(`destroy ${SPARE_SET}`);
+  if (all.some(({ name }) => name === SPARE_SET)) put('create', `destroy ${SPARE_SET}`);
   for (const key of SET_KEYS) {
     const name = setName(key, family);
     const should = wanted.get(name);
     const found = current.get(name);
-    if (should === undefined && found === undefined) continue;
-    const fate = found === undefined || should === undefined ? 'none' : compareSets(found, should);
-    // Of another type it is of no use, and its entries mean something else.
-    const is = fate === 'replaced' ? undefined : found;
+    const creation = creations.get(name) ?? '';
+    const fate = fateOf(found, should);
+    // Of another type its entries mean something else.
+    const is = fate === 'replace' ? undefined : found;
     const has = new Set(is?.entries);
     const keeps = new Set(should?.entries);
     const added = should?.entries.filter((entry) => !has.has(entry)) ?? [];
     const gone = is?.entries.filter((entry) => !keeps.has(entry) && !needed.has(`${key} ${entry}`)) ?? [];
-    const creation = lines.get(name)?.trimEnd() ?? '';
-    if (fate === 'replaced') create.push(`destroy ${name}`);
-    if (is === undefined) create.push(creation);
-    if (fate === 'swapped') create.push(...swapLines(name, creation, has));
-    const isDestroyed = should === undefined && gone.length === has.size;
-    for (const entry of added) {
-      const line = `add ${name} ${entry}`;
-      if (key === 'LOAD-BALANCER-FW') restrict.push(line);
-      else if (SPARING.has(key) && isKept(key, entry)) spare.push(line);
-      else add.push(line);
-    }
-    for (const entry of isDestroyed ? [] : gone) {
-      const line = `del ${name} ${entry}`;
-      const [address = ''] = entry.split(',');
-      if ((key === 'LOAD-BALANCER-FW' || SPARING.has(key)) && isKept(key, entry)) early.push(line);
-      else if (PORTALS.includes(key) && bound.has(address) && !isKept(key, entry)) close.push(line);
-      // Before the ranges that it lets in.
-      else if (key === 'LOAD-BALANCER-FW') release.push(line);
-      else clear.push(line);
-    }
-    if (isDestroyed) destroy.push(`destroy ${name}`);
-    const differs = isDestroyed || is === undefined || fate === 'swapped' || added.length + gone.length > 0;
-    if (differs) {
-      const head = is === undefined || fate === 'swapped' ? [creation] : [];
-      const formerHead =
-        found !== undefined && (isDestroyed || fate !== 'none') && fate !== 'same' ? [describe(name, found)] : [];
-      changes.push({
-        what: `set ${name}`,
-        action: found === undefined ? 'add' : isDestroyed ? 'remove' : 'change',
-        before: [
-          ...formerHead,
-          ...(fate === 'replaced' ? (found?.entries ?? []) : gone).map((entry) => `add ${name} ${entry}`),
-        ],
-        after: [...head, ...added.map((entry) => `add ${name} ${entry}`)],
-      });
-    }
+    const isDestroyed = fate === 'leave' && gone.length === has.size;
+    if (fate === 'replace') put('create', `destroy ${name}`);
+    if (fate === 'create' || fate === 'replace') put('create', creation);
+    if (fate === 'swap') put('create', ...swapLines(name, creation, has));
+    for (const entry of added) put(places.addition(key, entry), `add ${name} ${entry}`);
+    if (isDestroyed) put('destroy', `destroy ${name}`);
+    else for (const entry of gone) put(places.removal(key, entry), `del ${name} ${entry}`);
+    if ((fate === 'keep' || fate === 'leave') && !isDestroyed && added.length + gone.length === 0) continue;
+    const formerHead =
+      found === undefined || fate === 'keep' || (fate === 'leave' && !isDestroyed) ? [] : [describe(name, found)];
+    const entries = (texts: readonly string[]): readonly string[] => texts.map((entry) => `add ${name} ${entry}`);
+    changes.push({
+      what: `set ${name}`,
+      action: fate === 'create' ? 'add' : isDestroyed ? 'remove' : 'change',
+      before: [...formerHead, ...entries(fate === 'replace' ? (found?.entries ?? []) : gone)],
+      after: [...(fate === 'keep' || fate === 'leave' ? [] : [creation]), ...entries(added)],
+    });
   }
+  const input = (...parts: readonly SetPlace[]): string => joined(parts.flatMap((part) => lines.get(part) ?? []));
   return {
     inputs: {
-      prepare: joined([...create, ...early, ...add]),
-      restrict: joined(restrict),
-      spare: joined(spare),
-      close: joined(close),
-      clear: joined([...release, ...clear, ...destroy]),
+      prepare: input('create', 'add', 'early'),
+      restrict: input('restrict'),
+      release: input('release'),
+      close: input('close'),
+      clear: input('ranges', 'rest', 'destroy'),
     },
     changes,
+  };
+}
+
+/** Where entries are added and removed; see `IpvsInputs` for why. */
+function placesOfEntries(
+  { kept }: ServerChange,
+  bound: ReadonlySet<string>,
+): Readonly<Record<'addition' | 'removal', (key: SetKey, entry: string) => SetPlace>> {
+  const entries = new Set(kept.map(portalEntry));
+  const ports = new Set(kept.map(({ protocol, port }) => `${protocol} ${port}`));
+  /** Whether it is about a virtual server that is there and stays. */
+  const isKept = (key: SetKey, entry: string): boolean => {
+    const [, protocol] = NODE_PORT_PROTOCOL.exec(key) ?? [];
+    return protocol === undefined ? entries.has(entry) : ports.has(`${protocol} ${entry}`);
+  };
+  return {
+    addition: (key, entry) => {
+      if (key === 'LOAD-BALANCER-FW') return 'restrict';
+      return SPARING.has(key) && isKept(key, entry) ? 'release' : 'add';
+    },
+    removal: (key, entry) => {
+      const [address = ''] = entry.split(',');
+      const stays = isKept(key, entry);
+      if (stays && (SPARING.has(key) || key === 'EXTERNAL-IP-LOCAL')) return 'early';
+      // Before the ranges that it lets in.
+      if (key === 'LOAD-BALANCER-FW') return stays ? 'release' : 'ranges';
+      return PORTALS.includes(key) && bound.has(address) && !stays ? 'close' : 'rest';
+    },
   };
 }
 
@@ -464,11 +486,16 @@ function neededEntries(retained: readonly PortalAddress[]): ReadonlySet<string> 
   );
 }
 
-/** Only sets of one type and family can be exchanged under the rules that name them. */
-function compareSets(is: NormalIpSet, should: NormalIpSet): 'same' | 'swapped' | 'replaced' {
+/** What becomes of a set. Only sets of one type and family can be exchanged under the rules that name them. */
+function fateOf(
+  is: NormalIpSet | undefined,
+  should: NormalIpSet | undefined,
+): 'keep' | 'create' | 'swap' | 'replace' | 'leave' {
+  if (should === undefined) return is === undefined ? 'keep' : 'leave';
+  if (is === undefined) return 'create';
   const familyOf = ({ options }: NormalIpSet): string | undefined => options.find((each) => each.startsWith('family '));
-  if (is.type !== should.type || familyOf(is) !== familyOf(should)) return 'replaced';
-  return is.options.join() === should.options.join() ? 'same' : 'swapped';
+  if (is.type !== should.type || familyOf(is) !== familyOf(should)) return 'replace';
+  return is.options.join() === should.options.join() ? 'keep' : 'swap';
 }
 
 /** Puts a new set with the same entries into the place of one. */

@@ -3,7 +3,7 @@
  * does it. The unit of rewriting is the chain.
  */
 import type { Change } from '../change.js';
-import { chainOwner } from './owner.js';
+import { type ChainOwner, chainOwner, chainService } from './owner.js';
 import { parseRuleArguments } from './parse-rule.js';
 import { ruleKey } from './quick-rule.js';
 import type { SetupStep } from './setup-text.js';
@@ -22,8 +22,18 @@ export interface XtablesChange {
   /** The input of iptables-restore; empty where nothing is to change. */
   readonly input: string;
   readonly changes: readonly Change[];
+  /** The chains that the input writes, by which it can be looked up whether it did; undefined where it also moves jumps. */
+  readonly written: readonly WrittenChain[] | undefined;
   /** Chains that nobody needs any more but rules of others lead into, as `nat KUBE-SVC-...`: emptied, and left. */
   readonly referred: readonly string[];
+}
+
+/** A chain as the input leaves it. */
+export interface WrittenChain {
+  readonly table: string;
+  readonly chain: string;
+  /** Arguments, each beginning with a space; undefined where the chain is gone. */
+  readonly rules: readonly string[] | undefined;
 }
 
 /** Which chains count as superfluous where nobody wants them. */
@@ -69,14 +79,54 @@ export function changeXtables(wanted: WantedXtables, current: XtablesText, owned
   const names = new Set(['filter', 'nat']);
   if (owned.canaries) names.add('mangle');
   const tables = Array.from(names, (name) => changeTable(name, wanted, current, owned));
+  const movesJumps = tables.some(({ newJumps, oldJumps }) => newJumps.length + oldJumps.length > 0);
   return {
     input: inputOf(tables),
     changes: tables.flatMap(changesOf),
+    written: movesJumps ? undefined : tables.flatMap(writtenOf),
     referred: tables.flatMap(({ name, chains }) =>
       chains.filter(({ referred }) => referred).map((chain) => `${name} ${chain.name}`),
     ),
   };
 }
+
+/**
+ * What of wanted rules is somebody else's, and so must not be written.
+ * @param jumps the jumps that kube-proxy makes, in any of its modes
+ * @returns the first, as `chain INPUT of table filter`; undefined where all is kube-proxy's
+ */
+export function foreignAmong({ rules, setup }: WantedXtables, jumps: readonly SetupStep[]): string | undefined {
+  const isOwn = (table: string, chain: string): boolean => OWN.has(chainOwner(table, chain).owner);
+  for (const { name, lines } of rules.tables) {
+    for (const line of lines) {
+      const chain = line.kind === 'rule' ? line.chain : line.kind === 'chain' ? line.name : undefined;
+      if (chain !== undefined && !isOwn(name, chain)) return `chain ${chain} of table ${name}`;
+    }
+  }
+  for (const step of setup) {
+    if (step.kind === 'chain' && !isOwn(step.table, step.name)) return `chain ${step.name} of table ${step.table}`;
+    if (step.kind === 'jump' && !knownJumps(jumps, step.table).has(jumpKey(step.rule.chain, step.rule.arguments))) {
+      return `rule ${step.rule.chain}${step.rule.arguments} of table ${step.table}`;
+    }
+  }
+  return undefined;
+}
+
+/** The keys of a table's jumps. */
+function knownJumps(jumps: readonly SetupStep[], table: string): ReadonlySet<string> {
+  return new Set(
+    jumps
+      .filter(isOf(table))
+      .flatMap(jumpOf)
+      .map(({ chain, args }) => jumpKey(chain, args)),
+  );
+}
+
+function jumpKey(chain: string, args: string): string {
+  return `${chain} ${ruleKey(args)}`;
+}
+
+const OWN: ReadonlySet<ChainOwner['owner']> = new Set(['kube-proxy', 'canary', 'shared']);
 
 function changeTable(
   name: string,
@@ -175,7 +225,7 @@ function superfluousJumps(
   known: readonly Jump[],
   goes: (chain: string) => boolean,
 ): readonly Jump[] {
-  const keyOf = ({ chain, args }: Jump): string => `${chain} ${ruleKey(args)}`;
+  const keyOf = ({ chain, args }: Jump): string => jumpKey(chain, args);
   const wantedKeys = new Set(wanted.map(keyOf));
   const knownKeys = new Set([...known, ...wanted].map(keyOf));
   const superfluous: Jump[] = [];
@@ -254,6 +304,14 @@ function section({ name, chains, newJumps, oldJumps }: TableChange, which: 'all'
   return lines.length === 0 ? '' : `*${name}\n${lines.join('\n')}\nCOMMIT\n`;
 }
 
+function writtenOf({ name: table, chains }: TableChange): readonly WrittenChain[] {
+  return chains.map(({ name: chain, action, after, referred }) => ({
+    table,
+    chain,
+    rules: action === 'remove' && !referred ? undefined : after,
+  }));
+}
+
 function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly Change[] {
   const lines = (rules: readonly string[]): readonly string[] => rules.map((args) => args.slice(1));
   const jumps = (all: readonly Jump[], of: string) => all.filter(({ chain }) => chain === of).map(({ args }) => args);
@@ -265,12 +323,12 @@ function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly 
       before: lines(jumps(oldJumps, chain)),
       after: lines(jumps(newJumps, chain)),
     })),
-    ...chains.map(({ name: chain, action, before, after }) => ({
-      what: `${name} ${chain}`,
-      action,
-      before: lines(before),
-      after: lines(after),
-    })),
+    ...chains.map(({ name: chain, action, before, after }) => {
+      const service = chainService(name, chain, [...after, ...before]);
+      const what = `${name} ${chain}`;
+      const told = service === undefined ? { what } : { what, service };
+      return { ...told, action, before: lines(before), after: lines(after) };
+    }),
   ];
 }
 
@@ -281,20 +339,12 @@ function changesOf({ name, chains, newJumps, oldJumps }: TableChange): readonly 
 export function ownXtables(current: XtablesText, jumps: readonly SetupStep[]): WantedXtables {
   const setup: SetupStep[] = [];
   const tables = current.tables.map((table) => {
-    const known = new Set(
-      jumps
-        .filter(isOf(table.name))
-        .flatMap(jumpOf)
-        .map(({ chain, args }) => `${chain} ${ruleKey(args)}`),
-    );
-    const isOwn = (chain: string): boolean => {
-      const { owner } = chainOwner(table.name, chain);
-      return owner === 'kube-proxy' || owner === 'canary' || owner === 'shared';
-    };
+    const known = knownJumps(jumps, table.name);
+    const isOwn = (chain: string): boolean => OWN.has(chainOwner(table.name, chain).owner);
     for (const line of table.lines) {
       if (line.kind !== 'rule' || isOwn(line.chain) || !line.arguments.includes(' KUBE-')) continue;
       // Each is put at the head of its chain, so the last goes first.
-      if (known.has(`${line.chain} ${ruleKey(line.arguments)}`))
+      if (known.has(jumpKey(line.chain, line.arguments)))
         setup.unshift({ kind: 'jump', table: table.name, rule: line });
     }
     const lines = table.lines.filter((line) => {

@@ -57,3 +57,20 @@ export function chainOwner(table: string, chain: string): ChainOwner {
   if (table === 'filter' && chain === 'KUBE-FIREWALL') return { owner: 'shared' };
   return { owner: 'foreign' };
 }
+
+/** In comments of kube-proxy the service port stands alone, or among words: `shop/web:http -> 10.244.1.5:8080`. */
+const SERVICE_PORT = /--comment "?(?:[^"]* )?([a-z0-9-]+\/[a-z0-9-]+(?::[a-z0-9-]+)?)(?=[" ]|$)/;
+
+/**
+ * The service port that a chain was made for, as the comments of its rules tell it; undefined for a chain of all
+ * Services, and where nothing tells.
+ * @param rules arguments of its rules
+ */
+export function chainService(table: string, chain: string, rules: readonly string[]): string | undefined {
+  if (table !== 'nat' || !SERVICE_CHAIN.test(chain)) return undefined;
+  for (const rule of rules) {
+    const [, service] = SERVICE_PORT.exec(rule) ?? [];
+    if (service !== undefined) return service;
+  }
+  return undefined;
+}

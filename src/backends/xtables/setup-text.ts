@@ -33,7 +33,7 @@ export function readSetup({ name: file, text: source }: SourceText): ReadSetupRe
 }
 
 function readStep(text: string, line: number): SetupStep | undefined {
-  const [, path, value] = /^(net\/[^\s=]+)=(\S+)$/.exec(text) ?? [];
+  const [, path, value] = /^(net(?:\/\w[\w.-]*)+)=(\S+)$/.exec(text) ?? [];
   if (path !== undefined && value !== undefined) return { kind: 'parameter', path, value, line };
   const [, table, command, name, args] = /^-t (\S+) -([NI]) ([^\s"]+)((?: .*)?)$/.exec(text) ?? [];
   if (table === undefined || name === undefined || args === undefined) return undefined;

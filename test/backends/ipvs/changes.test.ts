@@ -47,8 +47,8 @@ const OPTIONS: IpvsOptions = { family: 'ipv4', excludeCIDRs: [], stays: () => fa
 function inputs(wanted: string, current: string, options: Partial<IpvsOptions> = {}): readonly string[] {
   const { inputs: all } = changeIpvs(state(wanted), state(current), { ...OPTIONS, ...options });
   const order: readonly (keyof IpvsInputs)[] = [
-    ...(['prepare', 'restrict', 'arrive', 'bind', 'leave'] as const),
-    ...(['spare', 'unbind', 'close', 'remove', 'clear'] as const),
+    ...(['open', 'prepare', 'restrict', 'arrive', 'bind', 'leave'] as const),
+    ...(['release', 'unbind', 'close', 'remove', 'clear'] as const),
   ];
   return order.flatMap((name) => (all[name] === '' ? [] : [`${name}: ${all[name].trimEnd().split('\n').join(' / ')}`]));
 }
@@ -76,6 +76,16 @@ describe('order', () => {
         `prepare: add KUBE-CLUSTER-IP ${ENTRY} / add KUBE-IPVS-IPS 10.96.0.20`,
         `arrive: -A ${WEB} -s rr / ${server('10.0.0.1')}`,
         'bind: addr add 10.96.0.20/32 dev kube-ipvs0',
+      ],
+    ],
+    [
+      'a new port of an address that is here: refused until its real servers come',
+      `-A ${WEB} -s rr / -A -t 10.96.0.20:81 -s rr / ${server('10.0.0.1', 1, '-t 10.96.0.20:81')} / CLUSTER-IP: ${ENTRY} 10.96.0.20,tcp:81 / ${BOUND}`,
+      `-A ${WEB} -s rr / CLUSTER-IP: ${ENTRY} / ${BOUND}`,
+      [
+        'open: -A -t 10.96.0.20:81 -s rr',
+        'prepare: add KUBE-CLUSTER-IP 10.96.0.20,tcp:81',
+        `arrive: ${server('10.0.0.1', 1, '-t 10.96.0.20:81')}`,
       ],
     ],
     [
@@ -124,7 +134,7 @@ describe('order', () => {
       '-A -t 203.0.113.9:80 -s rr / LOAD-BALANCER-FW: / LOAD-BALANCER-SOURCE-CIDR:',
       '-A -t 203.0.113.9:80 -s rr / LOAD-BALANCER-FW: 203.0.113.9,tcp:80 / LOAD-BALANCER-SOURCE-CIDR: 203.0.113.9,tcp:80,198.51.100.0/24',
       [
-        'prepare: del KUBE-LOAD-BALANCER-FW 203.0.113.9,tcp:80',
+        'release: del KUBE-LOAD-BALANCER-FW 203.0.113.9,tcp:80',
         'clear: del KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.9,tcp:80,198.51.100.0/24',
       ],
     ],
@@ -136,7 +146,7 @@ describe('order', () => {
         // A port that is new has no real server yet.
         'prepare: add KUBE-NODE-PORT-LOCAL-TCP 30081',
         `leave: -d ${LB} -r 10.9.0.2:80`,
-        'spare: add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80 / add KUBE-NODE-PORT-LOCAL-TCP 30080',
+        'release: add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80 / add KUBE-NODE-PORT-LOCAL-TCP 30080',
       ],
     ],
     [
@@ -154,6 +164,7 @@ describe('order', () => {
       'CLUSTER-IP: 10.96.0.20,tcp:80 / NODE-PORT-TCP: 30080',
       ['clear: destroy KUBE-CLUSTER-IP / destroy KUBE-NODE-PORT-TCP'],
     ],
+    ['addresses that the kernel itself gave stay', '', '@kube-ipvs0 fe80::1/64', []],
     [
       'an address with a prefix length draws in a whole network',
       BOUND,
