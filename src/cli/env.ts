@@ -1,4 +1,5 @@
 /** `kuberules env`: the environment variables that Services give a Pod. */
+import { alikeText, someNames } from '../inspect/alike.js';
 import { type PodEnvironment, podEnvironment } from '../inspect/env.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { show } from '../kube/fields.js';
@@ -18,9 +19,6 @@ export interface EnvFlags extends ObjectFlags {
 
 /** What is said of rules alone; what concerns variables is said here in its own words. */
 const ABOUT_RULES: ReadonlySet<string> = new Set(['no-cluster-ip', 'no-endpoint-slices']);
-
-/** How many Pods are named to somebody who names one that is not there. */
-const MOST_CANDIDATES = 5;
 
 /** Runs the command; returns the exit code. */
 export async function runEnv(flags: EnvFlags, io: Io): Promise<number> {
@@ -73,7 +71,7 @@ function findPod(
   const where = namespace === undefined ? '' : ` in namespace ${show(namespace)}`;
   if (found.length > 1) {
     const namespaces = found.map((pod) => pod.namespace).sort(compareBytes);
-    const message = `there is a Pod ${show(flags.pod)} in the namespaces ${someOf(namespaces)}.`;
+    const message = `there is a Pod ${show(flags.pod)} in the namespaces ${someNames(namespaces)}.`;
     diagnostics.push(diagnostic('unknown-pod', message, { hint: 'Choose one with -n.' }));
   } else {
     const message = `there is no Pod ${show(flags.pod)}${where}.`;
@@ -85,15 +83,5 @@ function findPod(
 /** Pods whose names are like the one that was asked for, or else all. */
 function candidates(pods: readonly Pod[], flags: EnvFlags): string {
   const simulate = flags.simulate ? '' : ' --simulate adds those that workloads make.';
-  const alike = pods.filter(({ name }) => name.includes(flags.pod) || flags.pod.includes(name));
-  const names = (alike.length > 0 ? alike : pods).map((pod) => `${pod.namespace}/${pod.name}`).sort(compareBytes);
-  return names.length === 0
-    ? `There are no Pods here.${simulate}`
-    : `${alike.length > 0 ? 'Like it' : 'Here'}: ${someOf(names)}.${simulate}`;
-}
-
-function someOf(names: readonly string[]): string {
-  const more = names.length - MOST_CANDIDATES;
-  const shown = names.slice(0, more > 0 ? MOST_CANDIDATES : undefined).join(', ');
-  return more > 0 ? `${shown} and ${more} more` : shown;
+  return `${alikeText(flags.pod, pods) ?? 'There are no Pods here.'}${simulate}`;
 }

@@ -1,10 +1,12 @@
 /** From an address, a Service or a name behind --to to the addresses that packets are sent to. */
+
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { show } from '../kube/fields.js';
 import { type Service, serviceKey, servicePortName } from '../kube/service.js';
 import type { ServiceEntry } from '../kube/state.js';
 import { FAMILIES, type Family } from '../net/family.js';
 import { type IpAddress, parseIp } from '../net/ip.js';
+import { alikeText } from './alike.js';
 import { type Domain, serviceName } from './dns-records.js';
 import {
   addressTarget,
@@ -66,7 +68,10 @@ export function placeReached(question: Question, sender: Sender, place: Place): 
   const service = place.host.includes('/') ? around.state.services.get(place.host)?.service : undefined;
   if (service !== undefined) return serviceReached(question, sender, service, place);
   if (place.host === '' || place.host.includes('/')) {
-    const hint = 'It is neither an address with a port, nor a name, nor a Service that is given (namespace/name).';
+    const what = 'It is neither an address with a port, nor a name, nor a Service that is given (namespace/name).';
+    const services = Array.from(around.state.services.values(), (entry) => entry.service);
+    const alike = place.host === '' ? undefined : alikeText(place.host, services);
+    const hint = alike === undefined ? what : `${what} ${alike}`;
     return [usage('to', request.to, hint)];
   }
   return nameReached(question, sender, place);

@@ -189,6 +189,7 @@ describe('what cannot be answered', () => {
     [['--from', 'nobody', '--to', '10.96.0.1:80'], '--from'],
     [['--from', '10.0.0.1', '--to', '10.96.0.1'], '--to'],
     [['--from', '10.0.0.1', '--to', 'flow/nothing'], '--to'],
+    [['--from', '10.0.0.1', '--to', 'flow/stikcy'], 'Like it: flow/sticky.'],
     [['--from', '10.0.0.1', '--to', 'flow/multi'], 'several'],
     [['--from', '10.0.0.1', '--to', '[fd00:10:96::1]:80'], 'family'],
     [['--from', '10.0.0.1', '--to', '10.96.0.1:80', '--after', 'x'], '--after'],

@@ -526,6 +526,10 @@ it.each(['nonsense', '!!', '}', 'eat my shorts'])('what is no line says so: %s',
   }
 });
 
+it('JSON of nft that cannot be read is no answer', () => {
+  expect(explain('{"nftables": [1', context(), 'line').diagnostics).toMatchObject([{ code: 'unreadable-rules' }]);
+});
+
 it('a terminal gets colour and lines of its width', () => {
   const explanation = service('shop/web');
   const { setting } = context();

@@ -1,8 +1,12 @@
 /** One question about Services or rules, as people ask it, and the answer. */
-import { type Diagnostic, diagnostic } from '../../kube/diagnostics.js';
+import { printNftListing } from '../../backends/nftables/print-listing.js';
+import type { ReadNftResult } from '../../backends/nftables/problem.js';
+import { readNft, recogniseNft } from '../../backends/nftables/recognise.js';
+import { type Diagnostic, diagnostic, hasErrors } from '../../kube/diagnostics.js';
 import { show } from '../../kube/fields.js';
 import type { ClusterState, ServiceEntry } from '../../kube/state.js';
 import { compareBytes } from '../../net/text.js';
+import { alikeText, someNames } from '../alike.js';
 import type { ExplainContext } from './context.js';
 import { explainLines, isLine } from './line.js';
 import type { Explanation } from './model.js';
@@ -17,9 +21,6 @@ export interface Explained {
   readonly explanation: Explanation | undefined;
   readonly diagnostics: readonly Diagnostic[];
 }
-
-/** How many names are offered for one that is not known. */
-const MOST_CANDIDATES = 5;
 
 /**
  * Explains what a text names: `shop/web`, `web:http`, `KUBE-SEP-...`, a line of rules.
@@ -45,9 +46,13 @@ export function explain(
   return { explanation: undefined, diagnostics: [found.problem] };
 }
 
-/** Explains lines of rules; one by one, however they came here. */
+const NO_JSON: ReadNftResult = { ruleSet: undefined, diagnostics: [] };
+
+/** Explains lines of rules; one by one, however they came here. What `nft -j list` prints has none: it is listed first. */
 function explainText(text: string, context: ExplainContext): Explained {
-  const lines = explainLines(text, context);
+  const { ruleSet, diagnostics } = recogniseNft(text) === 'json' ? readNft({ name: 'the JSON', text }) : NO_JSON;
+  if (hasErrors(diagnostics)) return { explanation: undefined, diagnostics };
+  const lines = explainLines(ruleSet === undefined ? text : printNftListing(ruleSet), context);
   const [first] = lines;
   if (first === undefined) {
     const message = 'there is no line of rules here, only what opens, closes or ends something.';
@@ -78,7 +83,7 @@ function findService(text: string, state: ClusterState, namespace: string | unde
   }
   if (others.length > 0) {
     const namespaces = entries.map(({ service }) => service.namespace).sort(compareBytes);
-    const message = `there is a Service ${show(name)} in the namespaces ${someOf(namespaces)}.`;
+    const message = `there is a Service ${show(name)} in the namespaces ${someNames(namespaces)}.`;
     return { problem: diagnostic('unknown-service', message, { hint: 'Write NAMESPACE/NAME.' }) };
   }
   const message = `there is no Service ${show(text)}, and no chain or set is named so.`;
@@ -87,25 +92,6 @@ function findService(text: string, state: ClusterState, namespace: string | unde
 
 /** Services whose names are like one that is not there, or else all. */
 function candidates(name: string, state: ClusterState): string {
-  const bare = name.replace(/^.*\//, '').replace(/:.*$/, '');
-  const keys = [...state.services].map(([key, { service }]) => ({ key, name: service.name }));
-  const alike = keys.filter((each) => each.name.includes(bare) || bare.includes(each.name) || isNear(each.name, bare));
-  const names = (alike.length > 0 ? alike : keys).map(({ key }) => key).sort(compareBytes);
-  if (names.length === 0) return 'There are no Services here.';
-  return `${alike.length > 0 ? 'Like it' : 'Here'}: ${someOf(names)}.`;
-}
-
-/** Whether two names differ in one place only: by two letters at most. */
-function isNear(a: string, b: string): boolean {
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end++;
-  return Math.max(a.length, b.length) - start - end <= 2;
-}
-
-function someOf(names: readonly string[]): string {
-  const more = names.length - MOST_CANDIDATES;
-  const shown = names.slice(0, more > 0 ? MOST_CANDIDATES : undefined).join(', ');
-  return more > 0 ? `${shown} and ${more} more` : shown;
+  const services = Array.from(state.services.values(), ({ service }) => service);
+  return alikeText(name, services) ?? 'There are no Services here.';
 }
