@@ -22,7 +22,7 @@ import type { WantedRules } from './wanted.js';
 /** How programs are run. */
 export interface RulesOptions {
   readonly host: Host;
-  /** In seconds: how long to wait for the xtables lock. */
+  /** In seconds: how long to wait for the xtables lock; at least 1, as 0 means without end to the legacy variant. */
   readonly wait: number;
 }
 
