@@ -29,6 +29,27 @@ it('says once that everything is gone', async () => {
 });
 
 it.each([
+  ['ipvs', 'iptables', 'test/dumps/host/dual-stack', ['iptables-save.nft.txt', 'ip6tables-save.nft.txt']],
+  [
+    'iptables',
+    'ipvs',
+    'test/dumps/ipvs/dual-stack',
+    ['ipvs.iptables-save.txt', 'ipvs.ip6tables-save.txt', 'ipvsadm-Sn.txt', 'ipset-save.txt'],
+  ],
+])('says once that a node asked for mode %s runs in mode %s', async (mode, instead, folder, files) => {
+  const dumps = files.map((file) => join(folder, file));
+  const result = await kuberules('verify', ...OBJECTS, '--output', 'json', '--mode', mode, '--dump', ...dumps);
+  expect(result.code).toBe(1);
+  const { findings } = JSON.parse(result.out);
+  expect(findings).toHaveLength(2);
+  for (const [i, finding] of findings.entries()) {
+    expect(finding).toMatchObject({ code: 'other-mode', family: ['ipv4', 'ipv6'][i] });
+    expect(finding.message).toBe(`the rules in ${dumps[i]} are of mode ${instead}, and none of mode ${mode}.`);
+    expect(finding.hint).toContain(`--mode ${instead}`);
+  }
+});
+
+it.each([
   ['both', ['--live', '--dump', 'x'], 'exclude each other'],
   ['standard input twice', ['--dump', '-', 'ipv6=-'], 'only once'],
   ['one namespace', ['--dump', 'x', '-n', 'shop'], 'all namespaces'],

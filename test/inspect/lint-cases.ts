@@ -256,6 +256,27 @@ export const LINT_CASES: readonly LintCase[] = [
   },
   {
     code: 'source-ranges-bypassed',
+    why: 'several node ports',
+    objects: [
+      service(
+        'web',
+        {
+          ...ranges,
+          ports: [
+            { name: 'a', port: 80, nodePort: 30080 },
+            { name: 'b', port: 443, nodePort: 30443 },
+          ],
+        },
+        ingress('203.0.113.1'),
+      ),
+    ],
+    finds: [
+      'Service shop/web spec.loadBalancerSourceRanges: node ports 30080, 30443 let everybody in: the ranges hold for load-balancer addresses only.',
+    ],
+    quiet: [service('web', { ...ranges, allocateLoadBalancerNodePorts: false }, ingress('203.0.113.1'))],
+  },
+  {
+    code: 'source-ranges-bypassed',
     why: 'node ports on loopback only are no way in',
     objects: [node('a', ['192.168.0.1']), service('web', { ...ranges, ports: [{ port: 80, nodePort: 30080 }] })],
     finds: [

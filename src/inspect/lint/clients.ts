@@ -5,7 +5,7 @@ import { apiNameOf, FAMILIES, type Family } from '../../net/family.js';
 import { type Cidr, parseCidr } from '../../net/ip.js';
 import { nodeFacts } from '../../plan/node.js';
 import type { Check } from './check.js';
-import { familiesOf, type LintCluster, serviceSubject, someOf } from './cluster.js';
+import { eachNamed, familiesOf, type LintCluster, serviceSubject, someOf } from './cluster.js';
 
 /** Checks about source ranges and session affinity. */
 export const CLIENT_CHECKS = [
@@ -30,11 +30,11 @@ export const CLIENT_CHECKS = [
           ? families.flatMap((family) => service.externalIPs[family])
           : [];
         const ways = [
-          ...(isOpen ? [`node port ${someOf(nodePorts.map(String))}`] : []),
-          ...(external.length > 0 ? [`external IP ${someOf(external)}`] : []),
+          ...(isOpen ? [eachNamed('node port', nodePorts.map(String))] : []),
+          ...(external.length > 0 ? [eachNamed('external IP', external)] : []),
         ];
         if (ways.length === 0) continue;
-        const verb = ways.length === 1 ? 'lets' : 'let';
+        const verb = (isOpen ? nodePorts.length : 0) + external.length === 1 ? 'lets' : 'let';
         yield {
           at: serviceSubject(service),
           path: ['spec', 'loadBalancerSourceRanges'],

@@ -195,6 +195,11 @@ export function someOf(names: readonly string[], most = 6): string {
   return `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`;
 }
 
+/** `node port 30080`, `node ports 30080, 30443`. */
+export function eachNamed(what: string, names: readonly string[]): string {
+  return `${what}${names.length === 1 ? '' : 's'} ${someOf(names)}`;
+}
+
 /** `1 node`, `3 nodes`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;

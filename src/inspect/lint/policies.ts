@@ -5,6 +5,7 @@ import type { Family } from '../../net/family.js';
 import { nodeFacts } from '../../plan/node.js';
 import type { Check, Found } from './check.js';
 import {
+  eachNamed,
   familiesOf,
   familyPrefix,
   isUsable,
@@ -214,7 +215,7 @@ function outsideAddresses(service: Service, gap: Gap): string {
   );
   const named = [
     ...(addresses.size === 0 ? [] : [someOf([...addresses])]),
-    ...(nodePorts.size === 0 ? [] : [`node port ${someOf([...nodePorts].map(String))}`]),
+    ...(nodePorts.size === 0 ? [] : [eachNamed('node port', [...nodePorts].map(String))]),
   ];
   return named.length === 0 ? 'its node ports' : named.join(' or ');
 }

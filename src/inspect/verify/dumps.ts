@@ -157,6 +157,25 @@ export function modeOfDumps(dumps: readonly ReadDump[]): ProxyMode | undefined {
   return modes.has('iptables') ? 'iptables' : undefined;
 }
 
+/** The mode whose rules the node has instead of any of this one, and the dump that shows it; undefined where it has some. */
+export function modeInstead(
+  dumps: readonly ReadDump[],
+  family: Family,
+  mode: ProxyMode,
+): { readonly mode: ProxyMode; readonly file: string } | undefined {
+  const holdsIpvs = dumps.some(
+    (dump) => (dump.kind === 'ipvsadm' && dump.services.length > 0) || (dump.kind === 'ipset' && dump.sets.length > 0),
+  );
+  if (mode === 'nftables' || (mode === 'ipvs' && holdsIpvs)) return undefined;
+  for (const dump of dumps) {
+    if (dump.kind !== 'xtables' || dump.family !== family) continue;
+    const modes = modesOfChains(dump.text);
+    const [other] = modes;
+    if (other !== undefined && !modes.includes(mode)) return { mode: other, file: dump.file };
+  }
+  return undefined;
+}
+
 function modesOfChains({ tables }: XtablesText): readonly ProxyMode[] {
   return tables.flatMap((table) =>
     Array.from(xtablesChains(table).values(), ({ name }) => {

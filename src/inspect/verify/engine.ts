@@ -73,43 +73,80 @@ export interface Comparison {
 
 /** Compares all of a node. */
 export function compareNode(adapter: Adapter): Comparison {
-  const { fixed, observed, plans } = adapter;
+  const { plans, observed } = adapter;
+  const { pools, lasts, voided, differences } = takeFixed(adapter);
+  const { claims, wanted, differing, onlyVoid, taken } = takeServices(adapter, pools, voided);
+  const fixed = [...differences];
+  for (const [name, last] of lasts) fixed.push(...misplaced(observed.get(name), last, pools.get(name)));
+  const flushed = flushedContainers(voided, onlyVoid, fixed);
+  for (const [plan, names] of onlyVoid) if (names.some((name) => !flushed.has(name))) differing.add(plan);
+  const { extras, loose } = leftItems(adapter, pools);
+  const { surplus, stale } = leftContainers(adapter, wanted);
+
+  const services = plans.filter((plan) => differing.has(plan) || extras.has(plan) || surplus.has(plan));
+  const scopes = new Map<ServicePortPlan, Contents>();
+  for (const plan of services) {
+    scopes.set(plan, scopeOf(adapter, plan, [taken.get(plan), extras.get(plan)], surplus.get(plan) ?? []));
+  }
+  let count = fixed.length + loose.length + stale.length;
+  for (const plan of services) count += differencesOf(adapter, plan, scopes.get(plan), flushed).length;
+  return { count, services, scopes, fixed, loose, stale, voided: flushed, claims };
+}
+
+/** Items by the name of their container. */
+type ItemsByName = Map<string, Item[]>;
+
+/**
+ * Compares what belongs to no service port, and takes it out of the containers that service ports share.
+ * @returns the shared containers (`pools`), what of these chains should come last (`lasts`), and which of them are empty
+ * or not there (`voided`)
+ */
+function takeFixed({ fixed, observed }: Adapter) {
   const pools = new Map<string, Pool>();
-  const fixedDifferences: Difference[] = [];
+  const differences: Difference[] = [];
   const voided = new Set<string>();
-  const lasts = new Map<string, Item[]>();
+  const lasts: ItemsByName = new Map();
   for (const container of fixed.values()) {
     const found = observed.get(container.name);
     if (container.ordered) {
-      fixedDifferences.push(...compareContainers(container, found));
+      differences.push(...compareContainers(container, found));
       continue;
     }
     if (found !== undefined && found.settings !== container.settings) {
-      fixedDifferences.push(...compareContainers({ ...container, items: [] }, { ...found, items: [] }));
+      differences.push(...compareContainers({ ...container, items: [] }, { ...found, items: [] }));
     }
     const pool = createPool(found);
     pools.set(container.name, pool);
     if (found === undefined || found.items.length === 0) voided.add(container.name);
     for (const item of container.items) {
       const match = pool.take(item);
-      if (match === undefined) fixedDifferences.push({ kind: 'missing', container, should: item, is: undefined });
+      if (match === undefined) differences.push({ kind: 'missing', container, should: item, is: undefined });
       else if (container.kind === 'chain') push(lasts, container.name, match);
     }
   }
+  return { pools, lasts, voided, differences };
+}
+
+/**
+ * Takes what service ports ask for.
+ * @returns how many ask for each entry (`claims`), the containers of their own (`wanted`), which of them lack something
+ * (`differing`), or nothing but what empty containers should hold (`onlyVoid`, with their names), and what was found
+ */
+function takeServices(adapter: Adapter, pools: ReadonlyMap<string, Pool>, voided: ReadonlySet<string>) {
   const claims = new Map<string, number>();
   const wanted = new Set<string>();
   const differing = new Set<ServicePortPlan>();
   const onlyVoid = new Map<ServicePortPlan, readonly string[]>();
-  const consumed = new Map<ServicePortPlan, Map<string, Item[]>>();
-  for (const plan of plans) {
+  const taken = new Map<ServicePortPlan, ItemsByName>();
+  for (const plan of adapter.plans) {
     let differs = false;
     const voids: string[] = [];
-    const taken = new Map<string, Item[]>();
+    const own: ItemsByName = new Map();
     for (const container of adapter.lower(plan).values()) {
       const pool = pools.get(container.name);
       if (pool === undefined) {
         wanted.add(container.name);
-        const found = observed.get(container.name);
+        const found = adapter.observed.get(container.name);
         if (found === undefined || !sameContainer(container, found)) differs = true;
         continue;
       }
@@ -117,54 +154,49 @@ export function compareNode(adapter: Adapter): Comparison {
         const claim = `${container.name} ${item.text}`;
         if (container.kind !== 'chain') claims.set(claim, (claims.get(claim) ?? 0) + 1);
         const match = pool.take(item);
-        if (match !== undefined) push(taken, container.name, match);
+        if (match !== undefined) push(own, container.name, match);
         else if (voided.has(container.name)) voids.push(container.name);
         else differs = true;
       }
     }
     if (differs) differing.add(plan);
     else if (voids.length > 0) onlyVoid.set(plan, voids);
-    consumed.set(plan, taken);
+    taken.set(plan, own);
   }
-  for (const [name, last] of lasts) fixedDifferences.push(...misplaced(observed.get(name), last, pools.get(name)));
-  const flushed = flushedContainers(voided, onlyVoid, fixedDifferences);
-  for (const [plan, names] of onlyVoid) if (names.some((name) => !flushed.has(name))) differing.add(plan);
+  return { claims, wanted, differing, onlyVoid, taken };
+}
 
-  const extras = new Map<ServicePortPlan, Map<string, Item[]>>();
+/** What nobody has taken out of shared containers: of the service port that it is about, or of none (`loose`). */
+function leftItems({ observed, attribute }: Adapter, pools: ReadonlyMap<string, Pool>) {
+  const extras = new Map<ServicePortPlan, ItemsByName>();
   const loose: Difference[] = [];
   for (const [name, pool] of pools) {
     const container = observed.get(name);
     if (container === undefined) continue;
     for (const is of pool.left()) {
-      const plan = adapter.attribute(container, is);
+      const plan = attribute(container, is);
       if (plan === undefined) loose.push({ kind: 'extra', container, should: undefined, is });
       else {
-        differing.add(plan);
         const own = extras.get(plan) ?? new Map<string, Item[]>();
         extras.set(plan, own);
         push(own, name, is);
       }
     }
   }
+  return { extras, loose };
+}
+
+/** Containers that nobody asks for: of the service port that they are of, or of none (`stale`). */
+function leftContainers({ fixed, observed, planOf }: Adapter, wanted: ReadonlySet<string>) {
   const surplus = new Map<ServicePortPlan, Container[]>();
   const stale: Container[] = [];
   for (const container of observed.values()) {
     if (fixed.has(container.name) || wanted.has(container.name)) continue;
-    const plan = adapter.planOf(container);
+    const plan = planOf(container);
     if (plan === undefined) stale.push(container);
-    else {
-      differing.add(plan);
-      surplus.set(plan, [...(surplus.get(plan) ?? []), container]);
-    }
+    else surplus.set(plan, [...(surplus.get(plan) ?? []), container]);
   }
-  const services = plans.filter((plan) => differing.has(plan));
-  const scopes = new Map<ServicePortPlan, Contents>();
-  for (const plan of services) {
-    scopes.set(plan, scopeOf(adapter, plan, [consumed.get(plan), extras.get(plan)], surplus.get(plan) ?? []));
-  }
-  let count = fixedDifferences.length + loose.length + stale.length;
-  for (const plan of services) count += differencesOf(adapter, plan, scopes.get(plan), flushed).length;
-  return { count, services, scopes, fixed: fixedDifferences, loose, stale, voided: flushed, claims };
+  return { surplus, stale };
 }
 
 /** The items of a shared container that nobody has claimed yet. Entries of sets may be claimed by many. */

@@ -7,7 +7,10 @@ export type VerifySeverity = 'error' | 'note';
 /** Every code with its severity and meaning; docs/verify.md lists the same. Codes are never reused. */
 export const VERIFY_CODES = {
   'nothing-there': { severity: 'error', meaning: 'the dump has no rule of kube-proxy in this mode' },
-  'other-mode': { severity: 'error', meaning: 'rules that kube-proxy left behind when it ran in another mode' },
+  'other-mode': {
+    severity: 'error',
+    meaning: 'rules of another mode: kube-proxy left them behind, or the node runs in that mode',
+  },
   'other-version': { severity: 'error', meaning: 'the table is laid out as another version of kube-proxy does it' },
   configuration: { severity: 'error', meaning: 'the rules were made with another configuration than the one given' },
   'jump-missing': { severity: 'error', meaning: 'a built-in chain does not lead into one of kube-proxy' },

@@ -7,9 +7,9 @@ import type { ClusterState } from '../../kube/state.js';
 import { apiNameOf, FAMILIES, type Family } from '../../net/family.js';
 import { chooseNode, familiesOf } from '../../plan/choose-node.js';
 import { planNode } from '../../plan/plan.js';
-import { type DumpText, type FamilyInput, modeOfDumps, type ReadDump, readDumps } from './dumps.js';
+import { type DumpText, type FamilyInput, modeInstead, modeOfDumps, type ReadDump, readDumps } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
-import { otherMode } from './node-findings.js';
+import { otherMode, runsInstead } from './node-findings.js';
 import { verifyIptablesFamily } from './verify-iptables.js';
 import { verifyIpvsFamily } from './verify-ipvs.js';
 import { verifyNftablesFamily } from './verify-nftables.js';
@@ -62,7 +62,9 @@ export function verify({ state, config, mode: asked, node: nodeName, dumps: text
   for (const family of families) {
     const plan = planNode(state, { node, family, mode, config });
     servicePorts[family] = plan.servicePorts.length;
-    findings.push(...MODES[mode]({ plan, state, dumps }));
+    const instead = modeInstead(dumps, family, mode);
+    if (instead === undefined) findings.push(...MODES[mode]({ plan, state, dumps }));
+    else findings.push(runsInstead(family, instead.file, instead.mode, mode));
   }
   return {
     mode,
