@@ -66,7 +66,7 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
     touched.unshift({ area, former: reading.former });
     try {
       progress(`writing ${wantedName(area.wanted)}`);
-      await bring(area, area.shares === true && touched.length > 1 ? await area.read() : reading, request.host);
+      await bring(area, area.shares === true && touched.length > 1 ? await area.read() : reading, request);
     } catch (error) {
       throw await undo(touched, request, error);
     }
@@ -75,8 +75,11 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
   return result;
 }
 
+/** After so many steps people are told how far it is. */
+const MANY_STEPS = 20;
+
 /** Writes an area until it reads back as wanted. */
-async function bring(area: Area, first: Reading, host: Host): Promise<void> {
+async function bring(area: Area, first: Reading, { host, progress }: ApplyRequest): Promise<void> {
   let reading = first;
   for (let attempt = 1; reading.work.steps.length > 0; attempt++) {
     if (attempt > MOST_ATTEMPTS) {
@@ -85,7 +88,10 @@ async function bring(area: Area, first: Reading, host: Host): Promise<void> {
       const message = `${wantedName(area.wanted)}: written ${MOST_ATTEMPTS} times, and still not as wanted: ${named}.`;
       throw trouble('not-as-written', message, 'Another program changes these rules: is a kube-proxy running here?');
     }
-    for (const step of reading.work.steps) await runStep(step, host);
+    for (const [i, step] of reading.work.steps.entries()) {
+      if (i > 0 && i % MANY_STEPS === 0) progress(`step ${i} of ${reading.work.steps.length}`);
+      await runStep(step, host);
+    }
     if (await reading.isDone?.()) return;
     reading = await area.read();
   }
@@ -94,7 +100,7 @@ async function bring(area: Area, first: Reading, host: Host): Promise<void> {
 /** Goes back to what was there; gives the error to end with, which says what is in force. */
 async function undo(
   touched: readonly { readonly area: Area; readonly former: Wanted }[],
-  { areaOf, host, progress }: ApplyRequest,
+  request: ApplyRequest,
   cause: unknown,
 ): Promise<unknown> {
   const said = cause instanceof ApplyError ? cause : trouble('command-failed', messageOf(cause));
@@ -111,9 +117,9 @@ async function undo(
   }
   try {
     for (const { former } of touched) {
-      progress(`going back to the former ${wantedName(former)}`);
-      const area = areaOf(former);
-      await bring(area, await area.read(), host);
+      request.progress(`going back to the former ${wantedName(former)}`);
+      const area = request.areaOf(former);
+      await bring(area, await area.read(), request);
     }
     return says('The old rules are in force.');
   } catch (error) {

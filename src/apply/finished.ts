@@ -4,8 +4,7 @@ import { BACKENDS } from '../backends/compile.js';
 import { fixedSetup } from '../backends/iptables/setup.js';
 import { recogniseDump } from '../backends/recognise.js';
 import { foreignAmong } from '../backends/xtables/changes.js';
-import { readSetup } from '../backends/xtables/setup-text.js';
-import { readXtables } from '../backends/xtables/text.js';
+import { readXtables, xtablesTable } from '../backends/xtables/text.js';
 import type { ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
@@ -96,14 +95,22 @@ function checked(
   }
   const read = readXtables({ name: file, text: parts.rules ?? '' });
   diagnostics.push(...read.diagnostics);
-  const setup = readSetup({ name: file, text: parts.setup ?? '' });
-  diagnostics.push(...setup.diagnostics);
-  const foreign = foreignAmong({ rules: read.text, setup: setup.steps }, KNOWN_JUMPS);
+  const foreign = foreignAmong({ rules: read.text, setup: [] }, KNOWN_JUMPS);
   if (foreign !== undefined) {
     const hint = 'Give what `kuberules compile` prints, not what iptables-save does.';
     diagnostics.push(diagnostic('unreadable-rules', `${foreign} is not kube-proxy's.`, { place: { file }, hint }));
   }
-  // The jumps of iptables mode are always the same, and node ports on localhost are told by the rule that guards them.
-  const localhostNodePorts = /^-A KUBE-FIREWALL /m.test(parts.rules ?? '');
-  return mode === 'iptables' && parts.setup === undefined ? { ...parts, setup: fixedSetup(localhostNodePorts) } : parts;
+  if (xtablesTable(read.text, 'nat') === undefined) diagnostics.push(cutOff('table nat is missing', file));
+  if (mode !== 'iptables') return parts;
+  // It is always the same, and node ports on localhost are told by the rule that guards them.
+  const setup = fixedSetup(/^-A KUBE-FIREWALL /m.test(parts.rules ?? ''));
+  if (parts.setup !== undefined && parts.setup.trimEnd() !== setup.trimEnd()) {
+    diagnostics.push(cutOff('part setup does not go with these rules', file));
+  }
+  return { ...parts, setup };
+}
+
+function cutOff(what: string, file: string): Diagnostic {
+  const hint = 'Take what `kuberules compile` prints as it is.';
+  return diagnostic('unreadable-rules', `${what}: is the text cut off?`, { place: { file }, hint });
 }

@@ -15,7 +15,7 @@ export function makeFolder(folder: string): void {
   throw trouble(
     'unwritable-state',
     `${folder} is no folder that only this user can write to, so nothing was changed.`,
-    'Others could say there what is written into the kernel: give another folder with --state-dir, or chmod 700.',
+    'Others could say there what is written into the kernel: give another folder with --state-dir.',
   );
 }
 

@@ -33,7 +33,7 @@ export function commandTrouble(command: Command, finished: Finished, purpose: st
     return trouble(
       'lock-held',
       message,
-      'Find out who holds it (`fuser -v /run/xtables.lock`), or wait longer with --wait.',
+      `Find out who holds it (\`fuser -v ${process.env.XTABLES_LOCKFILE ?? '/run/xtables.lock'}\`), or wait longer with --wait.`,
     );
   }
   const ended = /^SIG/.test(finished.trouble) ? `ended by ${finished.trouble}` : finished.trouble;

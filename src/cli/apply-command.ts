@@ -60,9 +60,14 @@ function iptablesVariant(): Option {
 
 function addHostOptions(command: Command): void {
   command
-    .option('--wait <SECONDS>', 'how long to wait for the xtables lock', seconds, 5)
+    .option('--wait <SECONDS>', 'how long to wait for the xtables lock', lockSeconds, 5)
     .option('--state-dir <DIR>', 'where the rules before are saved', (folder) => resolve(folder), '/run/kuberules')
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
+}
+
+/** iptables takes 0 for a wait without end. */
+function lockSeconds(text: string): number {
+  return wholeNumber(text, 1, 3600);
 }
 
 function seconds(text: string): number {

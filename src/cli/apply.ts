@@ -28,6 +28,7 @@ import { compile } from '../backends/compile.js';
 import type { ProxyConfig, ProxyMode } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { placeDiagnostics } from '../kube/locate.js';
+import { isDnsSubdomain } from '../kube/names.js';
 import type { ClusterState } from '../kube/state.js';
 import { FAMILIES, type Family } from '../net/family.js';
 import { parseIp } from '../net/ip.js';
@@ -187,10 +188,11 @@ async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Task> {
   if (flags.text !== undefined) return finishedTask(flags, host);
   const { state, mode, config, diagnostics, sources } = await readCluster(flags, readConfiguration(flags), io);
   if (hasErrors(diagnostics)) return { ...NO_TASK, diagnostics: placeDiagnostics(diagnostics, sources) };
-  const node = flags.node ?? thisNode(state, config);
-  if (typeof node === 'object') return { ...NO_TASK, diagnostics: [node] };
+  const own = flags.node === undefined ? thisNode(state, config) : { node: flags.node, diagnostics: [] };
+  if (hasErrors(own.diagnostics)) return { ...NO_TASK, diagnostics: own.diagnostics };
+  const { node } = own;
   const compiled = compile(state, { mode, config, node });
-  const said = placeDiagnostics([...diagnostics, ...compiled.diagnostics], sources);
+  const said = placeDiagnostics([...diagnostics, ...own.diagnostics, ...compiled.diagnostics], sources);
   if (hasErrors(said)) return { ...NO_TASK, diagnostics: said };
   const { variant, notes } = await variantOf(mode, flags, host);
   const excluded = config.ipvs.excludeCIDRs.map(({ text }) => text);
@@ -204,17 +206,28 @@ async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Task> {
 
 /**
  * The Node that this host is, as kube-proxy finds it: hostnameOverride, else the name of the host. Rules of another node
- * would be wrong here, so it is not guessed among several. undefined where there is nothing to choose from.
+ * would be wrong here, so it is not guessed among several.
  */
-function thisNode({ nodes }: ClusterState, { hostnameOverride }: ProxyConfig): string | Diagnostic | undefined {
-  if (hostnameOverride !== undefined && hostnameOverride !== '') return undefined;
+function thisNode(
+  { nodes }: ClusterState,
+  { hostnameOverride }: ProxyConfig,
+): { readonly node: string | undefined; readonly diagnostics: readonly Diagnostic[] } {
+  if (hostnameOverride !== undefined && hostnameOverride !== '') return { node: undefined, diagnostics: [] };
   const name = hostname().trim().toLowerCase();
-  if (nodes.has(name)) return name;
-  if (nodes.size < 2) return undefined;
-  const hint = `Say it with --node: ${[...nodes.keys()].slice(0, 5).join(', ')}${nodes.size > 5 ? ', ...' : ''}.`;
-  return diagnostic('unknown-node', `no Node is called ${name}, as this host is, and there are ${nodes.size}.`, {
-    hint,
-  });
+  if (nodes.has(name)) return { node: name, diagnostics: [] };
+  const [only, ...others] = nodes.keys();
+  // Without Node objects there still may be endpoints on it.
+  if (only === undefined) return { node: isDnsSubdomain(name) ? name : undefined, diagnostics: [] };
+  const message = `no Node is called ${name}, as this host is`;
+  if (others.length === 0) {
+    const note = `${message}: the rules are those of the only one, ${only}.`;
+    return { node: only, diagnostics: [diagnostic('host-note', note)] };
+  }
+  const hint = `Say it with --node: ${[only, ...others].slice(0, 5).join(', ')}${nodes.size > 5 ? ', ...' : ''}.`;
+  return {
+    node: undefined,
+    diagnostics: [diagnostic('unknown-node', `${message}, and there are ${nodes.size}.`, { hint })],
+  };
 }
 
 function plansOf(

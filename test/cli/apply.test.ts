@@ -10,7 +10,7 @@ it.each([
   ['a dry run to confirm', ['-f', 'x', '--dry-run', '--confirm-within', '5s'], 'nothing to confirm'],
   ['a time that is none', ['-f', 'x', '--confirm-within', 'soon'], 'It must be a time from 1s to 60m'],
   ['no time at all', ['-f', 'x', '--confirm-within', '0s'], 'It must be a time from 1s to 60m'],
-  ['a wait that is none', ['-f', 'x', '--wait', '-1'], 'It must be a number from 0 to 3600'],
+  ['a wait without end', ['-f', 'x', '--wait', '0'], 'It must be a number from 1 to 3600'],
   ['a variant that is none', ['-f', 'x', '--iptables-variant', 'ebtables'], 'Allowed choices are nft, legacy'],
 ])('refuses %s', async (_, args, says) => {
   const result = await kuberules('apply', ...args);

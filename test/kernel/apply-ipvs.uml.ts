@@ -121,8 +121,8 @@ function isSome(wanted: Wanted): boolean {
 describe.skipIf(skip)('ipvs', () => {
   beforeEach(empty);
 
-  test('two of five cases over the one before', { timeout: 400_000 }, async () => {
-    const cases = ipvsCases().filter((_, i) => i % 5 < 2);
+  test('every fifth case over the one before', { timeout: 400_000 }, async () => {
+    const cases = ipvsCases().filter((_, i) => i % 5 === 0);
     await addAddresses(cases.flatMap(({ wanted }) => nodeAddresses(wanted)));
     let before: readonly Wanted[] = [];
     for (const [i, { name, folder, wanted }] of cases.entries()) {
@@ -133,7 +133,7 @@ describe.skipIf(skip)('ipvs', () => {
       const found = verify({ state, config, mode: 'ipvs', node: nodeName, dumps: readDumps(before) });
       expect(found.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
       expect(found.findings, name).toEqual([]);
-      if (i % 5 > 0) continue;
+      if (i % 4 > 0) continue;
       expect((await bring(wanted)).areas, name).toEqual([]);
       expect(writingCommands(), name).toEqual([]);
       await expectState(wanted);

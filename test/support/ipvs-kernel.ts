@@ -330,6 +330,7 @@ export function createIpvsKernel(
       return run(command);
     },
     read(path) {
+      if (path === '/proc/net/if_inet6') return '';
       if (path === '/proc/net/ip_vs') return kernel.missing.has('ip_vs') ? undefined : '';
       if (path.startsWith('/sys/module/ip_set/')) return kernel.missing.has('ip_set') ? undefined : '256';
       return files.get(path) ?? (path.startsWith('/proc/sys/net/') ? '0\n' : undefined);

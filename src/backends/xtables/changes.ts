@@ -19,16 +19,16 @@ export interface WantedXtables {
 
 /** What leads from one to the other. */
 export interface XtablesChange {
-  /** The input of iptables-restore; empty where nothing is to change. */
-  readonly input: string;
+  /** Inputs of iptables-restore, one after the other; none where nothing is to change. */
+  readonly inputs: readonly string[];
   readonly changes: readonly Change[];
-  /** The chains that the input writes, by which it can be looked up whether it did; undefined where it also moves jumps. */
+  /** The chains that are written, by which it can be looked up whether they were; undefined where jumps move as well. */
   readonly written: readonly WrittenChain[] | undefined;
   /** Chains that nobody needs any more but rules of others lead into, as `nat KUBE-SVC-...`: emptied, and left. */
   readonly referred: readonly string[];
 }
 
-/** A chain as the input leaves it. */
+/** A chain as it is left. */
 export interface WrittenChain {
   readonly table: string;
   readonly chain: string;
@@ -44,6 +44,11 @@ export interface Ownership {
   readonly canaries: boolean;
   /** Whether KUBE-FIREWALL is kube-proxy's alone, so that it is emptied or goes where nothing is wanted in it. */
   readonly firewall: boolean;
+  /**
+   * So many new or superfluous chains come in one input, as the time that the nft variant takes for one grows with the
+   * square of their number; undefined for all, as each input rewrites the whole table in the legacy variant.
+   */
+  readonly chainsAtOnce: number | undefined;
 }
 
 /** The differences of one table. */
@@ -81,7 +86,7 @@ export function changeXtables(wanted: WantedXtables, current: XtablesText, owned
   const tables = Array.from(names, (name) => changeTable(name, wanted, current, owned));
   const movesJumps = tables.some(({ newJumps, oldJumps }) => newJumps.length + oldJumps.length > 0);
   return {
-    input: inputOf(tables),
+    inputs: inputsOf(tables, owned.chainsAtOnce),
     changes: tables.flatMap(changesOf),
     written: movesJumps ? undefined : tables.flatMap(writtenOf),
     referred: tables.flatMap(({ name, chains }) =>
@@ -261,8 +266,46 @@ function targetOf(args: string): string | undefined {
   return target?.kind === 'jump' || target?.kind === 'goto' ? target.chain : undefined;
 }
 
+/** What leads where: a chain of each kind has jumps to those before it only, so new ones are made in this order. */
+const KINDS = /^KUBE-(?:(SEP)|(SV[CL])|(EXT)|(FW))-/;
+
+function rankOf({ name }: ChainChange): number {
+  return (KINDS.exec(name) ?? []).findIndex((part, i) => i > 0 && part !== undefined);
+}
+
 /**
- * The input, with one transaction a table. Rules of table filter catch what table nat has not translated, so they are
+ * The inputs. Many new chains are made ahead and many superfluous ones deleted afterwards, where nothing leads to them; all
+ * that traffic can notice is in the one input between.
+ */
+function inputsOf(tables: readonly TableChange[], chainsAtOnce = Number.POSITIVE_INFINITY): readonly string[] {
+  const nat = tables.find(({ name }) => name === 'nat');
+  const pick = (isWanted: (chain: ChainChange) => boolean): readonly ChainChange[] => {
+    const all = nat?.chains.filter((chain) => rankOf(chain) > 0 && isWanted(chain)) ?? [];
+    return all.length > chainsAtOnce ? all.toSorted((a, b) => rankOf(a) - rankOf(b)) : [];
+  };
+  const fresh = pick(({ action }) => action === 'add');
+  const stale = pick(({ action, referred }) => action === 'remove' && !referred).toReversed();
+  // Every chain of a Service may jump to it.
+  const mark = nat?.chains.filter(({ name }) => name === 'KUBE-MARK-MASQ') ?? [];
+  const first = fresh.length === 0 ? [] : [...mark.filter(({ action }) => action === 'add'), ...fresh];
+  const last = stale.length === 0 ? [] : [...stale, ...mark.filter(({ action }) => action === 'remove')];
+  const elsewhere = new Set([...first, ...last]);
+  const rest = tables.map((table) => ({ ...table, chains: table.chains.filter((chain) => !elsewhere.has(chain)) }));
+  const inputs = (chains: readonly ChainChange[]): readonly string[] =>
+    slices(chains, chainsAtOnce).map((each) =>
+      section({ name: 'nat', chains: each, newJumps: [], oldJumps: [] }, 'all'),
+    );
+  return [...inputs(first), inputOf(rest), ...inputs(last)].filter((input) => input !== '');
+}
+
+function slices<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  const result: (readonly T[])[] = [];
+  for (let i = 0; i < items.length; i += size) result.push(items.slice(i, i + size));
+  return result;
+}
+
+/**
+ * One input, with one transaction a table. Rules of table filter catch what table nat has not translated, so they are
  * added before nat changes and taken away after it: between two transactions, and if a later one is refused, every
  * Service is as it was or as it is to be.
  */

@@ -8,8 +8,8 @@ import { printXtables, readXtables, type XtablesText } from '../../../src/backen
 
 const JUMPS = readSetup({ name: 'jumps', text: IPTABLES_JUMPS + IPVS_JUMPS }).steps;
 const SERVICES = '-m comment --comment "kubernetes service portals" -j KUBE-SERVICES';
-const KEEP = { jumps: JUMPS, canaries: false, firewall: false };
-const CLEAN = { jumps: JUMPS, canaries: true, firewall: true };
+const KEEP = { jumps: JUMPS, canaries: false, firewall: false, chainsAtOnce: undefined };
+const CLEAN = { jumps: JUMPS, canaries: true, firewall: true, chainsAtOnce: undefined };
 
 /** Tables as a text: `nat: line / line`. */
 function tables(...all: readonly string[]): XtablesText {
@@ -28,7 +28,8 @@ function wanted(rules: XtablesText, setup = ''): WantedXtables {
 
 const input = (...args: Parameters<typeof changeXtables>): readonly string[] =>
   changeXtables(...args)
-    .input.split('\n')
+    .inputs.join('')
+    .split('\n')
     .slice(0, -1);
 
 it('nothing is written where all is the same in other spellings', () => {
@@ -38,7 +39,7 @@ it('nothing is written where all is the same in other spellings', () => {
   const current = tables(
     'nat: :PREROUTING ACCEPT [5:300] / :KUBE-MARK-MASQ - [0:0] / :KUBE-SVC-A - [7:1] / -A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000 / -A KUBE-SVC-A -s 10.0.0.1/32 -m comment --comment web -j KUBE-MARK-MASQ',
   );
-  expect(changeXtables(wanted(rules), current, KEEP)).toEqual({ input: '', changes: [], written: [], referred: [] });
+  expect(changeXtables(wanted(rules), current, KEEP)).toEqual({ inputs: [], changes: [], written: [], referred: [] });
 });
 
 it('another comment is a difference, and another order is', () => {
@@ -64,7 +65,7 @@ it('only chains that differ are written, and those that nobody wants go', () => 
     'nat: :KUBE-SVC-A - [0:0] / :KUBE-SVC-B - [0:0] / :KUBE-SEP-1 - [0:0] / :MY-CHAIN - [0:0] / -A KUBE-SVC-A -j KUBE-SEP-1 / -A KUBE-SVC-B -j DROP / -A MY-CHAIN -j DROP',
   );
   const change = changeXtables(wanted(rules), current, KEEP);
-  expect(change.input.split('\n')).toEqual([
+  expect(change.inputs.join('').split('\n')).toEqual([
     '*nat',
     ':KUBE-SVC-A - [0:0]',
     ':KUBE-SEP-1 - [0:0]',
@@ -109,10 +110,10 @@ it('a chain that rules of others lead into is emptied and stays, and is said onc
     'nat: :OUTPUT ACCEPT [0:0] / :KUBE-SVC-A - [0:0] / -A OUTPUT -d 10.0.0.1/32 -j KUBE-SVC-A / -A KUBE-SVC-A -j ACCEPT',
   );
   const change = changeXtables(wanted(tables()), current, KEEP);
-  expect(change.input).toBe('*nat\n:KUBE-SVC-A - [0:0]\nCOMMIT\n');
+  expect(change.inputs).toEqual(['*nat\n:KUBE-SVC-A - [0:0]\nCOMMIT\n']);
   expect(change.referred).toEqual(['nat KUBE-SVC-A']);
   const emptied = tables('nat: :OUTPUT ACCEPT [0:0] / :KUBE-SVC-A - [0:0] / -A OUTPUT -d 10.0.0.1/32 -j KUBE-SVC-A');
-  expect(changeXtables(wanted(tables()), emptied, KEEP)).toMatchObject({ input: '', referred: [] });
+  expect(changeXtables(wanted(tables()), emptied, KEEP)).toMatchObject({ inputs: [], referred: [] });
 });
 
 it('what catches untranslated traffic comes before table nat changes, and goes after it', () => {
@@ -160,7 +161,7 @@ it('cleaning takes canaries and KUBE-FIREWALL, which otherwise stay', () => {
     'filter: :INPUT ACCEPT [0:0] / :KUBE-FIREWALL - [0:0] / :KUBE-PROXY-CANARY - [0:0] / -A INPUT -j KUBE-FIREWALL / -A KUBE-FIREWALL -j DROP',
     'mangle: :KUBE-PROXY-CANARY - [0:0] / :KUBE-KUBELET-CANARY - [0:0]',
   );
-  expect(changeXtables(wanted(tables()), current, KEEP).input).toBe('');
+  expect(changeXtables(wanted(tables()), current, KEEP).inputs).toEqual([]);
   expect(input(wanted(tables()), current, CLEAN)).toEqual([
     '*mangle',
     ':KUBE-PROXY-CANARY - [0:0]',
@@ -190,4 +191,18 @@ it("what is kube-proxy's is taken from a dump so that it can be brought back", (
     '-A KUBE-SERVICES -j RETURN',
     'COMMIT',
   ]);
+});
+
+it('many new chains come ahead and many superfluous ones go afterwards, where nothing leads to them', () => {
+  const owned = { ...KEEP, chainsAtOnce: 2 };
+  const rules = tables(
+    'nat: :KUBE-SERVICES - [0:0] / :KUBE-MARK-MASQ - [0:0] / :KUBE-EXT-A - [0:0] / :KUBE-SVC-A - [0:0] / :KUBE-SEP-1 - [0:0] / -A KUBE-SERVICES -j KUBE-EXT-A / -A KUBE-MARK-MASQ -j ACCEPT / -A KUBE-EXT-A -j KUBE-SVC-A / -A KUBE-SVC-A -j KUBE-SEP-1 / -A KUBE-SEP-1 -j KUBE-MARK-MASQ',
+  );
+  const chains = (inputs: readonly string[]) =>
+    inputs.map((each) => [...each.matchAll(/^:(\S+)/gm)].map(([, name]) => name));
+  const there = changeXtables(wanted(rules), tables(), owned).inputs;
+  expect(chains(there)).toEqual([['KUBE-MARK-MASQ', 'KUBE-SEP-1'], ['KUBE-SVC-A', 'KUBE-EXT-A'], ['KUBE-SERVICES']]);
+  expect(there[0]).toContain('-A KUBE-SEP-1 -j KUBE-MARK-MASQ\n');
+  const away = changeXtables(wanted(tables()), rules, owned).inputs;
+  expect(chains(away)).toEqual([['KUBE-SERVICES'], ['KUBE-EXT-A', 'KUBE-SVC-A'], ['KUBE-SEP-1', 'KUBE-MARK-MASQ']]);
 });
