@@ -176,7 +176,7 @@ spec:
 `);
     const { err } = await kuberules('env', '-f', deployment, '--simulate', '--pod', 'db-9');
     expect(err).toContain(
-      'Here: default/db-0, default/db-1, default/db-2, default/db-3, default/db-4 and 3 more. [unknown-pod]',
+      'Like it: default/db-0, default/db-1, default/db-2, default/db-3, default/db-4 and 3 more. [unknown-pod]',
     );
   });
 
