@@ -6,7 +6,7 @@ import type { Change } from '../backends/change.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { joinHostPort } from '../net/ip.js';
 import type { Terminal } from './io.js';
-import { painter } from './lint-text.js';
+import { painter } from './paint.js';
 import { diagnosticJson, printable } from './report.js';
 import { textOf } from './wrap.js';
 

@@ -7,8 +7,6 @@ import { type Paint, painter } from './paint.js';
 import { diagnosticJson, printable } from './report.js';
 import { LEAST_WIDTH, textOf, wrap } from './wrap.js';
 
-export { painter };
-
 const COLORS = { warning: 'yellow', note: 'cyan' } as const;
 
 /** How many of the other objects of a finding are shown with their places. */
