@@ -84,7 +84,7 @@ function openLog(path: string): number {
 }
 
 /** How a guard ended. */
-export type GuardEnd = 'confirmed' | 'went back' | 'failed';
+type GuardEnd = 'confirmed' | 'went back' | 'failed';
 
 /** The exit status of a guard that went back; 0 says that it had not to. */
 export const WENT_BACK = 3;
