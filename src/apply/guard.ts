@@ -10,8 +10,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFields } from '../kube/fields.js';
 import { unwritable } from './folder.js';
+import { commandText } from './host.js';
 import { isRunning, processMark } from './process-mark.js';
 import { trouble } from './trouble.js';
+import { USUAL_FOLDER } from './usual-folder.js';
 
 /** What waits for being confirmed. */
 interface Pending {
@@ -66,8 +68,14 @@ export function demandNothingPending(folder: string): void {
   const pending = readPending(folder);
   // What a guard left that was killed is of no meaning.
   if (pending === undefined || !isRunning(pending.guard)) return;
-  const hint = 'Confirm it with `kuberules apply --confirm`, or wait until the rules before are back.';
+  const hint = `Confirm it with \`${confirmCommand(folder)}\`, or wait until the rules before are back.`;
   throw trouble('lock-held', 'an earlier apply waits for being confirmed.', hint);
+}
+
+/** What confirms it from another login. */
+export function confirmCommand(folder: string): string {
+  const where = folder === USUAL_FOLDER ? [] : ['--state-dir', folder];
+  return commandText({ program: 'kuberules', args: ['apply', '--confirm', ...where] });
 }
 
 /** Where a guard says what it does. */

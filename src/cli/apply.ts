@@ -9,6 +9,7 @@ import { finishedTexts } from '../apply/finished.js';
 import {
   armGuard,
   confirm,
+  confirmCommand,
   demandNothingPending,
   forgetPending,
   type Guard,
@@ -390,7 +391,8 @@ async function waitForConfirmation(
 ): Promise<End> {
   armGuard(stateDir, confirmWithin);
   const how = isAtTerminal(io) ? 'yes and Enter, here, or ' : '';
-  io.err(`Confirm within ${confirmWithin} s, else the rules before come back: ${how}\`kuberules apply --confirm\`\n`);
+  const command = confirmCommand(stateDir);
+  io.err(`Confirm within ${confirmWithin} s, else the rules before come back: ${how}\`${command}\`\n`);
   const stop = confirmByWord(stateDir, io);
   const stopSaying = onSignal(() => io.err('Not confirmed: the rules before come back when the time is over.\n'));
   const end = await guard.ended;

@@ -306,6 +306,7 @@ describe('with --confirm-within', () => {
     expect(await rules(host, 'iptables-nft-save')).toBe(written);
     const result = await applying;
     expect(result.status).toBe(2);
+    expect(result.err).toContain(`\`kuberules apply --confirm --state-dir ${state}\``);
     expect(result.err).toMatch(/nobody confirmed in time, so the rules before were brought back.*\[not-confirmed\]/);
     expect(await rules(host, 'iptables-nft-save')).toBe(before);
   });
