@@ -152,8 +152,11 @@ export function confirm(folder: string): void {
   forgetPending(folder);
 }
 
-/** The guard's part: waits until it is confirmed or too late; true for confirmed. */
-export async function isConfirmed(folder: string): Promise<boolean> {
+/** What a guard waits for. */
+type Verdict = 'confirmed' | 'too late' | 'writer gone';
+
+/** The guard's part: waits for what becomes of the apply. */
+export async function awaitVerdict(folder: string): Promise<Verdict> {
   if (process.connected) {
     const isFreed = new Promise((resolve) => process.once('disconnect', resolve));
     process.send?.('ready');
@@ -161,10 +164,10 @@ export async function isConfirmed(folder: string): Promise<boolean> {
   }
   for (;;) {
     const pending = readPending(folder);
-    if (pending === undefined) return true;
-    if (pending.deadline > 0 && uptime() > pending.deadline + GRACE) return false;
+    if (pending === undefined) return 'confirmed';
+    if (pending.deadline > 0 && uptime() > pending.deadline + GRACE) return 'too late';
     // Whoever was writing is gone, so nobody can tell what is in force.
-    if (pending.deadline === 0 && !isRunning(pending.writer)) return false;
+    if (pending.deadline === 0 && !isRunning(pending.writer)) return 'writer gone';
     await sleep(POLL);
   }
 }
