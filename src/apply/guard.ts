@@ -10,8 +10,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFields } from '../kube/fields.js';
 import { unwritable } from './folder.js';
+import { commandText } from './host.js';
 import { isRunning, processMark } from './process-mark.js';
 import { trouble } from './trouble.js';
+import { USUAL_FOLDER } from './usual-folder.js';
 
 /** What waits for being confirmed. */
 interface Pending {
@@ -66,8 +68,14 @@ export function demandNothingPending(folder: string): void {
   const pending = readPending(folder);
   // What a guard left that was killed is of no meaning.
   if (pending === undefined || !isRunning(pending.guard)) return;
-  const hint = 'Confirm it with `kuberules apply --confirm`, or wait until the rules before are back.';
+  const hint = `Confirm it with \`${confirmCommand(folder)}\`, or wait until the rules before are back.`;
   throw trouble('lock-held', 'an earlier apply waits for being confirmed.', hint);
+}
+
+/** What confirms it from another login. */
+export function confirmCommand(folder: string): string {
+  const where = folder === USUAL_FOLDER ? [] : ['--state-dir', folder];
+  return commandText({ program: 'kuberules', args: ['apply', '--confirm', ...where] });
 }
 
 /** Where a guard says what it does. */
@@ -144,8 +152,11 @@ export function confirm(folder: string): void {
   forgetPending(folder);
 }
 
-/** The guard's part: waits until it is confirmed or too late; true for confirmed. */
-export async function isConfirmed(folder: string): Promise<boolean> {
+/** What a guard waits for. */
+type Verdict = 'confirmed' | 'too late' | 'writer gone';
+
+/** The guard's part: waits for what becomes of the apply. */
+export async function awaitVerdict(folder: string): Promise<Verdict> {
   if (process.connected) {
     const isFreed = new Promise((resolve) => process.once('disconnect', resolve));
     process.send?.('ready');
@@ -153,10 +164,10 @@ export async function isConfirmed(folder: string): Promise<boolean> {
   }
   for (;;) {
     const pending = readPending(folder);
-    if (pending === undefined) return true;
-    if (pending.deadline > 0 && uptime() > pending.deadline + GRACE) return false;
+    if (pending === undefined) return 'confirmed';
+    if (pending.deadline > 0 && uptime() > pending.deadline + GRACE) return 'too late';
     // Whoever was writing is gone, so nobody can tell what is in force.
-    if (pending.deadline === 0 && !isRunning(pending.writer)) return false;
+    if (pending.deadline === 0 && !isRunning(pending.writer)) return 'writer gone';
     await sleep(POLL);
   }
 }

@@ -50,8 +50,6 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
     additions: () => [],
   };
   const wantsNothing = wanted.rules === '' && wanted.setup === '';
-  // Where there is no IPv6 its programs fail, and nothing of it is in force.
-  if (wantsNothing && family === 'ipv6' && host.read('/proc/net/if_inet6') === undefined) return nothing;
   // Reading would make the tables.
   if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
   const tools = await findIptables(host, variant, family);
@@ -169,7 +167,12 @@ async function saved(host: Host, tools: Iptables, wanted: WantedRules): Promise<
   const { family, rules } = wanted;
   const command: Command = { program: tools.save, args: [] };
   const finished = await host.run(command);
-  if (finished.status !== 0) throw commandTrouble(command, finished, `to read the ${family} rules`);
+  if (finished.status !== 0) {
+    // Its programs may fail where the kernel has no IPv6, and nothing of it is in force.
+    const isOff = family === 'ipv6' && host.read('/proc/net/if_inet6') === undefined;
+    if (isOff && rules === '') return { tables: [], after: [], finalNewline: true };
+    throw commandTrouble(command, finished, `to read the ${family} rules`);
+  }
   const [, table] = UNREADABLE.exec(finished.stdout) ?? [];
   if (table !== undefined && (rules !== '' || (await nftHasRules(wanted, host)))) {
     const ip = family === 'ipv4' ? 'ip' : 'ip6';

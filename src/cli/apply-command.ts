@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { USUAL_FOLDER } from '../apply/usual-folder.js';
 import { addClusterOptions } from './cluster-options.js';
 import type { Io } from './io.js';
 import { wholeNumber } from './object-options.js';
@@ -61,7 +62,7 @@ function iptablesVariant(): Option {
 function addHostOptions(command: Command): void {
   command
     .option('--wait <SECONDS>', 'how long to wait for the xtables lock', lockSeconds, 5)
-    .option('--state-dir <DIR>', 'where the rules before are saved', (folder) => resolve(folder), '/run/kuberules')
+    .option('--state-dir <DIR>', 'where the rules before are saved', (folder) => resolve(folder), USUAL_FOLDER)
     .addOption(new Option('--output <FORMAT>', 'how to print').choices(['text', 'json']).default('text'));
 }
 

@@ -1,6 +1,7 @@
 /** What apply and cleanup changed, or would change, for people and for programs. */
 import type { AreaChange } from '../apply/apply.js';
 import type { UdpFlow } from '../apply/conntrack.js';
+import { commandText } from '../apply/host.js';
 import { wantedName } from '../apply/wanted.js';
 import type { Change } from '../backends/change.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
@@ -48,7 +49,9 @@ export function applyText(report: ApplyReport, terminal: Terminal | undefined): 
   }
   for (const flow of flows) lines.push(`stale UDP connection  ${flowText(flow)}`);
   lines.push(summary(report));
-  if (saved !== undefined) lines.push(`To go back: kuberules apply --restore ${saved}`);
+  if (saved !== undefined) {
+    lines.push(`To go back: ${commandText({ program: 'kuberules', args: ['apply', '--restore', saved] })}`);
+  }
   return textOf(lines);
 }
 

@@ -7,13 +7,11 @@ import { type Reconciled, reconcileUdp, type UdpFlow } from '../apply/conntrack.
 import type { Clock } from '../apply/draining.js';
 import { finishedTexts } from '../apply/finished.js';
 import {
-  armGuard,
+  awaitVerdict,
   confirm,
   demandNothingPending,
   forgetPending,
   type Guard,
-  guardLog,
-  isConfirmed,
   startGuard,
   WENT_BACK,
 } from '../apply/guard.js';
@@ -21,7 +19,7 @@ import { createHost, type Host } from '../apply/host.js';
 import { takeLock } from '../apply/lock.js';
 import { demandPrivileges } from '../apply/privileges.js';
 import { readState, saveState } from '../apply/saved-state.js';
-import { ApplyError, trouble } from '../apply/trouble.js';
+import { ApplyError } from '../apply/trouble.js';
 import { chooseVariant } from '../apply/variant.js';
 import type { Variant, Wanted } from '../apply/wanted.js';
 import { compile } from '../backends/compile.js';
@@ -34,12 +32,14 @@ import { FAMILIES, type Family } from '../net/family.js';
 import { parseIp } from '../net/ip.js';
 import { chooseNode, familiesOf } from '../plan/choose-node.js';
 import { type NodePlan, planNode } from '../plan/plan.js';
+import { waitForConfirmation, withGuard } from './apply-confirm.js';
 import { type ApplyReport, applyJson, applyText } from './apply-text.js';
 import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
 import { readInputFile } from './input.js';
 import type { Io } from './io.js';
 import { printDiagnostics } from './report.js';
+import { onSignal } from './signals.js';
 
 /** The options of both commands as commander gives them. */
 interface HostFlags {
@@ -318,27 +318,11 @@ async function write(
   const report: ApplyReport = { command: task.command, areas, flows, dryRun, saved };
   if (confirmWithin !== undefined && guard !== undefined) {
     await print(flags, io, report, diagnostics);
-    return waitForConfirmation(guard, { ...flags, confirmWithin }, io);
+    await waitForConfirmation(guard, { stateDir, confirmWithin }, io);
+    return SAID;
   }
   const wouldChange = dryRun && (areas.length > 0 || flows.length > 0);
   return { report, diagnostics, code: wouldChange ? FOUND : DONE };
-}
-
-/** By these people and systems end a process. A program that writes goes on to its end, in a session of its own. */
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** Says something before a signal ends this process; gives the function that stops doing so. */
-function onSignal(say: () => void): () => void {
-  const listener = (signal: NodeJS.Signals): void => {
-    stop();
-    say();
-    process.kill(process.pid, signal);
-  };
-  const stop = (): void => {
-    for (const signal of ENDING) process.off(signal, listener);
-  };
-  for (const signal of ENDING) process.on(signal, listener);
-  return stop;
 }
 
 async function underLock<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
@@ -372,80 +356,30 @@ function localAddresses(): ReadonlySet<string> {
   return new Set(all.map(({ address }) => parseIp(address)?.text ?? address));
 }
 
-/** An apply failed: its guard goes back at once, which changes nothing where the old rules are in force already. */
-async function withGuard(guard: Guard, folder: string, error: unknown): Promise<unknown> {
-  armGuard(folder, 0);
-  const isBack = (await guard.ended) === 'went back';
-  if (!(error instanceof ApplyError)) return error;
-  const text = isBack
-    ? 'the rules before are in force again, as --confirm-within asks.'
-    : `going back, as --confirm-within asks, failed as well: ${guardLog(folder)} tells why.`;
-  return new ApplyError([...error.diagnostics, diagnostic('host-note', text)]);
-}
-
-async function waitForConfirmation(
-  guard: Guard,
-  { stateDir, confirmWithin }: HostFlags & { readonly confirmWithin: number },
-  io: Io,
-): Promise<End> {
-  armGuard(stateDir, confirmWithin);
-  const how = isAtTerminal(io) ? 'yes and Enter, here, or ' : '';
-  io.err(`Confirm within ${confirmWithin} s, else the rules before come back: ${how}\`kuberules apply --confirm\`\n`);
-  const stop = confirmByWord(stateDir, io);
-  const stopSaying = onSignal(() => io.err('Not confirmed: the rules before come back when the time is over.\n'));
-  const end = await guard.ended;
-  stopSaying();
-  stop();
-  if (end === 'confirmed') {
-    io.err('Confirmed: the new rules stay.\n');
-    return SAID;
-  }
-  const [message, hint] =
-    end === 'went back'
-      ? ['nobody confirmed in time, so the rules before were brought back.', 'tells how that went.']
-      : [
-          'nobody confirmed, and going back failed: the new rules may be in force.',
-          'tells why; `--restore` tries again.',
-        ];
-  throw trouble('not-confirmed', message, `${guardLog(stateDir)} ${hint}`);
-}
-
-/** Somebody at the terminal. */
-function isAtTerminal({ interactive }: Io): boolean {
-  return interactive && process.stdin.isTTY === true;
-}
-
-/** Confirms by a word: a mere Enter may have been pressed before the rules were written, and says nothing about them. */
-function confirmByWord(folder: string, io: Io): () => void {
-  if (!isAtTerminal(io)) return () => {};
-  const listener = (line: Buffer): void => {
-    if (line.toString().trim().toLowerCase() !== 'yes') return;
-    try {
-      confirm(folder);
-    } catch {
-      // Too late: what becomes of the rules is said in a moment.
-    }
-  };
-  process.stdin.on('data', listener);
-  return () => {
-    process.stdin.off('data', listener);
-    process.stdin.pause();
-  };
-}
-
 /** In milliseconds, and how often: the lock, or a lack of memory, may keep the guard from going back at once. */
 const RETRY = 1000;
 const MOST_RETRIES = 60;
 
 /** The process that goes back unless somebody confirms. */
 async function runGuard(flags: ApplyFlags, host: Host, io: Io): Promise<End> {
-  if (await isConfirmed(flags.stateDir)) return SAID;
+  const verdict = await awaitVerdict(flags.stateDir);
+  if (verdict === 'confirmed') return SAID;
   const task = { ...NO_TASK, wanted: readState(flags.restore ?? '') };
+  const goBack = () => persistently(() => write({ ...flags, dryRun: false }, task, host, io), io);
+  let end = await goBack();
+  if (verdict === 'writer gone') {
+    // A program that it started may have waited for the xtables lock, and have written only now.
+    await sleep(flags.wait * 1000 + RETRY);
+    end = await goBack();
+  }
+  forgetPending(flags.stateDir);
+  return { ...end, code: WENT_BACK };
+}
+
+async function persistently<Result>(work: () => Promise<Result>, io: Io): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const end = await write({ ...flags, dryRun: false }, task, host, io);
-      forgetPending(flags.stateDir);
-      return { ...end, code: WENT_BACK };
+      return await work();
     } catch (error) {
       if (attempt === MOST_RETRIES) throw error;
       io.err(`${error instanceof Error ? error.message : String(error)}\n`);

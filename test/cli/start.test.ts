@@ -24,6 +24,7 @@ it('starting loads the words of the command line, and nothing that reads or comp
   const others = [...found].filter((path) => !path.startsWith('src/cli/') && !path.startsWith('node:'));
   expect(others.sort()).toEqual([
     'commander',
+    'src/apply/usual-folder.ts',
     'src/kube/diagnostics.ts',
     'src/kube/proxy-mode.ts',
     'src/net/family.ts',

@@ -306,6 +306,7 @@ describe('with --confirm-within', () => {
     expect(await rules(host, 'iptables-nft-save')).toBe(written);
     const result = await applying;
     expect(result.status).toBe(2);
+    expect(result.err).toContain(`\`kuberules apply --confirm --state-dir ${state}\``);
     expect(result.err).toMatch(/nobody confirmed in time, so the rules before were brought back.*\[not-confirmed\]/);
     expect(await rules(host, 'iptables-nft-save')).toBe(before);
   });
@@ -337,6 +338,23 @@ describe('with --confirm-within', () => {
     expect(await rules(host, 'iptables-nft-save')).toBe(before);
   });
 
+  test('what a killed session had started, and what ends only later, is taken back as well', async () => {
+    const { host, folder, state, apply } = await node('iptables', ...NFT);
+    const before = await rules(host, 'iptables-nft-save');
+    const [begun, go] = [join(folder, 'begun'), join(folder, 'go')];
+    const first = `if [ ! -e ${begun} ]; then echo $PPID > ${begun}; until [ -e ${go} ]; do sleep 0.05; done; fi`;
+    const env = fake(folder, 'iptables-nft-restore', `${first}\nexec ${realPath('iptables-nft-restore')} "$@"\n`);
+    const applying = apply('new', { env }, '--confirm-within', '60s', '--wait', '1');
+    await contains(begun, '\n');
+    process.kill(Number(readFileSync(begun, 'utf8')), 'SIGKILL');
+    await applying;
+    await contains(join(state, 'guard.log'), 'Nothing to change');
+    writeFileSync(go, '');
+    await settled(host);
+    expect(readFileSync(join(state, 'guard.log'), 'utf8')).toContain('read back, and as wanted');
+    expect(await rules(host, 'iptables-nft-save')).toBe(before);
+  });
+
   test('the rules before come back although the session is killed while it waits', async () => {
     const { host, state, apply } = await node('iptables', ...NFT);
     const before = await rules(host, 'iptables-nft-save');
@@ -349,6 +367,13 @@ describe('with --confirm-within', () => {
     expect(existsSync(join(state, 'pending.json'))).toBe(false);
   });
 });
+
+/** Resolves when a file is there and has a text in it. */
+async function contains(file: string, text: string): Promise<void> {
+  while (!existsSync(file) || !readFileSync(file, 'utf8').includes(text)) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 /** Resolves when an apply waits for being confirmed; gives the processes that wrote and that would go back. */
 async function waiting(state: string): Promise<{ readonly writer: number; readonly guard: number }> {
@@ -408,7 +433,7 @@ test('Ctrl-C while it writes: what is written is whole, and it is said what to d
   const wait = `echo $PPID > ${begun}; until [ -e ${go} ]; do sleep 0.05; done`;
   const env = fake(folder, 'iptables-nft-restore', `${wait}\nexec ${realPath('iptables-nft-restore')} "$@"\n`);
   const applying = apply('new', { env });
-  while (!existsSync(begun) || readFileSync(begun, 'utf8') === '') await new Promise((done) => setTimeout(done, 10));
+  await contains(begun, '\n');
   process.kill(Number(readFileSync(begun, 'utf8')), 'SIGINT');
   const { status, err } = await applying;
   expect(status).toBeUndefined();
