@@ -369,6 +369,7 @@ async function runGuard(flags: ApplyFlags, host: Host, io: Io): Promise<End> {
   let end = await goBack();
   if (verdict === 'writer gone') {
     // A program that it started may have waited for the xtables lock, and have written only now.
+    io.err('What wrote the rules was killed; what it had started may end later, so they are looked at again.\n');
     await sleep(flags.wait * 1000 + RETRY);
     end = await goBack();
   }

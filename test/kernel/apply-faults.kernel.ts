@@ -248,14 +248,17 @@ describe.each([
     const texts = { old: await Promise.all([sorted(nat), sorted(filter)]), new: [] as string[][] };
     const started = Date.now();
     expect(await apply('new')).toMatchObject({ status: 0 });
-    const duration = Date.now() - started;
+    let duration = Date.now() - started;
     texts.new = await Promise.all([sorted(nat), sorted(filter)]);
     expect(texts.new[0]).not.toEqual(texts.old[0]);
     let next: 'old' | 'new' = 'old';
     const seen = { killed: 0, former: 0, fresh: 0 };
     for (let i = 0; i < 20; i++) {
       // From before it reads to behind its last look, evenly.
+      const begun = Date.now();
       const { status } = await apply(next, { killAfter: (duration * (i + 4)) / 20 });
+      // The first one may have been slow, as other tests run beside.
+      if (status !== undefined) duration = Math.min(duration, Date.now() - begun);
       await settled(host);
       const [natNow, filterNow] = await Promise.all([sorted(nat), sorted(filter)]);
       const fresh = texts[next];
@@ -348,7 +351,7 @@ describe('with --confirm-within', () => {
     await contains(begun, '\n');
     process.kill(Number(readFileSync(begun, 'utf8')), 'SIGKILL');
     await applying;
-    await contains(join(state, 'guard.log'), 'Nothing to change');
+    await contains(join(state, 'guard.log'), 'looked at again');
     writeFileSync(go, '');
     await settled(host);
     expect(readFileSync(join(state, 'guard.log'), 'utf8')).toContain('read back, and as wanted');
