@@ -36,6 +36,8 @@ export interface AreaChange {
 export interface ApplyResult {
   /** Areas in which nothing changed are left out. */
   readonly areas: readonly AreaChange[];
+  /** Does what takes its time, and cannot be taken back, now that everything that is wanted is in force. */
+  readonly finish: () => Promise<void>;
 }
 
 /** How often an area is written before somebody else is assumed to change it all the time. */
@@ -57,6 +59,9 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
       changes: work.changes,
       notes: work.notes,
     })),
+    finish: async () => {
+      for (const area of areas) await area.finish?.();
+    },
   };
   if (dryRun) return result;
   // What is written last now, the removal of another mode, is undone first: there are rules at every moment.
@@ -71,7 +76,6 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
       throw await undo(touched, request, error);
     }
   }
-  for (const area of areas) await area.finish?.();
   return result;
 }
 

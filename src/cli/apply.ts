@@ -1,11 +1,10 @@
 /** `kuberules apply` and `kuberules cleanup`: the rules of a node into the kernel of this host, and out of it. */
-import { hostname, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { apply } from '../apply/apply.js';
-import { areaOf, leftoversOf, textsOf, wantedOf } from '../apply/areas.js';
+import { type ApplyResult, apply } from '../apply/apply.js';
+import { areaOf, leftoversOf } from '../apply/areas.js';
 import { type Reconciled, reconcileUdp, type UdpFlow } from '../apply/conntrack.js';
 import type { Clock } from '../apply/draining.js';
-import { finishedTexts } from '../apply/finished.js';
 import {
   awaitVerdict,
   confirm,
@@ -20,68 +19,23 @@ import { takeLock } from '../apply/lock.js';
 import { demandPrivileges } from '../apply/privileges.js';
 import { readState, saveState } from '../apply/saved-state.js';
 import { ApplyError } from '../apply/trouble.js';
-import { chooseVariant } from '../apply/variant.js';
-import type { Variant, Wanted } from '../apply/wanted.js';
-import { compile } from '../backends/compile.js';
-import type { ProxyConfig, ProxyMode } from '../kube/config.js';
+import type { Wanted } from '../apply/wanted.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
-import { placeDiagnostics } from '../kube/locate.js';
-import { isDnsSubdomain } from '../kube/names.js';
-import type { ClusterState } from '../kube/state.js';
 import { FAMILIES, type Family } from '../net/family.js';
 import { parseIp } from '../net/ip.js';
-import { chooseNode, familiesOf } from '../plan/choose-node.js';
-import { type NodePlan, planNode } from '../plan/plan.js';
+import type { NodePlan } from '../plan/plan.js';
 import { waitForConfirmation, withGuard } from './apply-confirm.js';
+import { type ApplyFlags, type HostFlags, NO_TASK, type Task, taskOf } from './apply-task.js';
 import { type ApplyReport, applyJson, applyText } from './apply-text.js';
-import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
-import { readInputFile } from './input.js';
 import type { Io } from './io.js';
 import { printDiagnostics } from './report.js';
 import { onSignal } from './signals.js';
-
-/** The options of both commands as commander gives them. */
-interface HostFlags {
-  readonly dryRun: boolean;
-  readonly iptablesVariant?: Variant;
-  /** In seconds. */
-  readonly wait: number;
-  readonly stateDir: string;
-  readonly output: 'text' | 'json';
-}
-
-/** The options of `kuberules apply` as commander gives them. */
-export interface ApplyFlags extends ClusterFlags, HostFlags {
-  /** `-` for finished text on standard input. */
-  readonly text: string | undefined;
-  readonly restore?: string;
-  /** In seconds. */
-  readonly confirmWithin?: number;
-  readonly confirm: boolean;
-  readonly guard?: boolean;
-  /** In seconds. */
-  readonly drain: number;
-}
-
-/** The options of `kuberules cleanup` as commander gives them. */
-export type CleanupFlags = HostFlags;
-
-/** What the host is to have. */
-interface Task {
-  readonly command: 'apply' | 'cleanup';
-  readonly wanted: readonly Wanted[];
-  /** Plans by family, where the objects are known: by them stale connections are told. */
-  readonly plans: readonly NodePlan[];
-  readonly diagnostics: readonly Diagnostic[];
-}
 
 const CLOCK: Clock = { now: Date.now, sleep };
 
 /** In seconds: how long a cleanup waits for connections through IPVS. */
 const DRAIN = 30;
-
-const NO_TASK: Task = { command: 'apply', wanted: [], plans: [], diagnostics: [] };
 
 /** Runs `kuberules apply`; returns the exit code. */
 export async function runApply(flags: ApplyFlags, io: Io): Promise<number> {
@@ -101,7 +55,7 @@ export async function runApply(flags: ApplyFlags, io: Io): Promise<number> {
 }
 
 /** Runs `kuberules cleanup`; returns the exit code. */
-export async function runCleanup(flags: CleanupFlags, io: Io): Promise<number> {
+export async function runCleanup(flags: HostFlags, io: Io): Promise<number> {
   return guarded(flags, io, async (host) => {
     const only = flags.iptablesVariant;
     const all = leftoversOf(undefined);
@@ -182,91 +136,9 @@ async function print(
   }
 }
 
-/** What is asked for. */
-async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Task> {
-  if (flags.restore !== undefined) return { ...NO_TASK, wanted: readState(flags.restore) };
-  if (flags.text !== undefined) return finishedTask(flags, host);
-  const { state, mode, config, diagnostics, sources } = await readCluster(flags, readConfiguration(flags), io);
-  if (hasErrors(diagnostics)) return { ...NO_TASK, diagnostics: placeDiagnostics(diagnostics, sources) };
-  const own = flags.node === undefined ? thisNode(state, config) : { node: flags.node, diagnostics: [] };
-  if (hasErrors(own.diagnostics)) return { ...NO_TASK, diagnostics: own.diagnostics };
-  const { node } = own;
-  const compiled = compile(state, { mode, config, node });
-  const said = placeDiagnostics([...diagnostics, ...own.diagnostics, ...compiled.diagnostics], sources);
-  if (hasErrors(said)) return { ...NO_TASK, diagnostics: said };
-  const { variant, notes } = await variantOf(mode, flags, host);
-  const excluded = config.ipvs.excludeCIDRs.map(({ text }) => text);
-  return {
-    command: 'apply',
-    wanted: [...wantedOf(mode, textsOf(compiled.parts), variant, excluded), ...leftoversOf(mode, excluded)],
-    plans: plansOf(state, { node, mode }, config),
-    diagnostics: [...said, ...notes.map((note) => diagnostic('host-note', note))],
-  };
-}
-
-/**
- * The Node that this host is, as kube-proxy finds it: hostnameOverride, else the name of the host. Rules of another node
- * would be wrong here, so it is not guessed among several.
- */
-function thisNode(
-  { nodes }: ClusterState,
-  { hostnameOverride }: ProxyConfig,
-): { readonly node: string | undefined; readonly diagnostics: readonly Diagnostic[] } {
-  if (hostnameOverride !== undefined && hostnameOverride !== '') return { node: undefined, diagnostics: [] };
-  const name = hostname().trim().toLowerCase();
-  if (nodes.has(name)) return { node: name, diagnostics: [] };
-  const [only, ...others] = nodes.keys();
-  // Without Node objects there still may be endpoints on it.
-  if (only === undefined) return { node: isDnsSubdomain(name) ? name : undefined, diagnostics: [] };
-  const message = `no Node is called ${name}, as this host is`;
-  if (others.length === 0) {
-    const note = `${message}: the rules are those of the only one, ${only}.`;
-    return { node: only, diagnostics: [diagnostic('host-note', note)] };
-  }
-  const hint = `Say it with --node: ${[only, ...others].slice(0, 5).join(', ')}${nodes.size > 5 ? ', ...' : ''}.`;
-  return {
-    node: undefined,
-    diagnostics: [diagnostic('unknown-node', `${message}, and there are ${nodes.size}.`, { hint })],
-  };
-}
-
-function plansOf(
-  state: ClusterState,
-  { node: name, mode }: { readonly node: string | undefined; readonly mode: ProxyMode },
-  config: ProxyConfig,
-): readonly NodePlan[] {
-  const { node } = chooseNode(state, name, config);
-  if (node === undefined) return [];
-  return familiesOf(node, state, config).map((family) => planNode(state, { node, family, mode, config }));
-}
-
-async function finishedTask(flags: ApplyFlags, host: Host): Promise<Task> {
-  if (flags.mode === undefined) {
-    const hint = 'Give the one that it was compiled for.';
-    return { ...NO_TASK, diagnostics: [diagnostic('usage', 'finished text needs --mode.', { hint })] };
-  }
-  const source = readInputFile('-');
-  if (!('text' in source)) return { ...NO_TASK, diagnostics: [source] };
-  const { texts, diagnostics } = finishedTexts(source, flags.mode);
-  if (hasErrors(diagnostics)) return { ...NO_TASK, diagnostics };
-  const { variant, notes } = await variantOf(flags.mode, flags, host);
-  const noUdp = /\budp\b/.test(source.text)
-    ? ['stale UDP connections are not looked for, as finished text does not tell which endpoints serve.']
-    : [];
-  return {
-    command: 'apply',
-    wanted: [...wantedOf(flags.mode, texts, variant), ...leftoversOf(flags.mode)],
-    plans: [],
-    diagnostics: [...diagnostics, ...[...notes, ...noUdp].map((note) => diagnostic('host-note', note))],
-  };
-}
-
-async function variantOf(mode: ProxyMode, { iptablesVariant }: HostFlags, host: Host) {
-  return mode === 'nftables' ? { variant: 'nft' as const, notes: [] } : chooseVariant(host, iptablesVariant);
-}
-
 /** What became of the host. */
-type Outcome = Pick<ApplyReport, 'areas' | 'flows'> & { readonly notes: readonly string[] };
+type Outcome = Pick<ApplyReport, 'areas' | 'flows'> &
+  Pick<ApplyResult, 'finish'> & { readonly notes: readonly string[] };
 
 /** Brings the host to what is wanted. */
 async function write(
@@ -284,7 +156,7 @@ async function write(
   let guard: Guard | undefined;
   const bring = async (): Promise<Outcome> => {
     if (!dryRun && flags.guard !== true) demandNothingPending(stateDir);
-    const { areas } = await apply({
+    const { areas, finish } = await apply({
       host,
       areas: task.wanted.map(create),
       areaOf: create,
@@ -296,7 +168,9 @@ async function write(
       progress,
     });
     const udp = await reconcileAll(task.plans, host, dryRun);
-    return { areas, flows: udp.deleted, notes: [...areas.flatMap(({ notes }) => notes), ...udp.notes] };
+    // What is deleted for good waits until nobody goes back.
+    if (guard === undefined && !dryRun) await finish();
+    return { finish, areas, flows: udp.deleted, notes: [...areas.flatMap(({ notes }) => notes), ...udp.notes] };
   };
   const inForce = (): string => {
     if (guard !== undefined) return 'the rules before come back at once.';
@@ -319,6 +193,7 @@ async function write(
   if (confirmWithin !== undefined && guard !== undefined) {
     await print(flags, io, report, diagnostics);
     await waitForConfirmation(guard, { stateDir, confirmWithin }, io);
+    await underLock(stateDir, outcome.finish);
     return SAID;
   }
   const wouldChange = dryRun && (areas.length > 0 || flows.length > 0);

@@ -80,9 +80,9 @@ const UNDER_TEST = {
 };
 
 /** Applies as `kuberules apply` does; the former states go to `saved`. */
-export function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] = []): Promise<ApplyResult> {
+export async function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] = []): Promise<ApplyResult> {
   const create = (each: Wanted) => areaOf(each, { ...UNDER_TEST, host });
-  return apply({
+  const result = await apply({
     host,
     areas: wanted.map(create),
     areaOf: create,
@@ -92,6 +92,8 @@ export function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] =
     },
     progress: () => {},
   });
+  await result.finish();
+  return result;
 }
 
 /** The commands that did more than read, as people would type them. */

@@ -35,11 +35,11 @@ export interface BringOptions {
 }
 
 /** Applies as `kuberules apply` does. */
-export function bring(host: Host, wanted: readonly Wanted[], options: BringOptions = {}): Promise<ApplyResult> {
+export async function bring(host: Host, wanted: readonly Wanted[], options: BringOptions = {}): Promise<ApplyResult> {
   const { drain = 0, dryRun = false, saved = [], now = () => 0, sleep = () => {} } = options;
   const clock = { now, sleep: async (milliseconds: number) => sleep(milliseconds) };
   const create = (each: Wanted) => areaOf(each, { host, wait: 5, drain, folder, clock, progress: () => {} });
-  return apply({
+  const result = await apply({
     host,
     areas: wanted.map(create),
     areaOf: create,
@@ -49,6 +49,8 @@ export function bring(host: Host, wanted: readonly Wanted[], options: BringOptio
     },
     progress: () => {},
   });
+  if (!dryRun) await result.finish();
+  return result;
 }
 
 /** Nothing of IPVS, and no rules of the one variant that the tests use. */
