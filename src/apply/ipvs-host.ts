@@ -1,9 +1,11 @@
 /** What a host has of IPVS mode, read with its programs. */
+import { IPVS_DEVICE } from '../backends/ipvs/address-changes.js';
 import { type InterfaceAddress, readAddresses } from '../backends/ipvs/addresses-text.js';
-import { IPVS_DEVICE, type IpvsState, ipvsSetNames } from '../backends/ipvs/changes.js';
+import type { IpvsState } from '../backends/ipvs/changes.js';
 import { readConnections, readTimeouts } from '../backends/ipvs/connections-text.js';
 import { readIpset } from '../backends/ipvs/ipset-text.js';
 import { readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
+import { ipvsSetNames } from '../backends/ipvs/set-changes.js';
 import type { Command, Host } from './host.js';
 import { commandTrouble, parsed, trouble } from './trouble.js';
 
