@@ -61,7 +61,8 @@ function fatesOf(kernel: IpvsKernel, places: ReadonlyMap<string, Place>): Readon
       dumps.flatMap((text, i) => (text.trim() === '' ? [] : [{ name: String(i), text }])),
       family,
     );
-    expect(rules.diagnostics).toEqual([]);
+    // In the middle of an apply there may be no servers, or no addresses, yet.
+    expect(rules.diagnostics.filter(({ code }) => code !== 'incomplete-dumps')).toEqual([]);
     for (const [key, { protocol, address, port }] of own) {
       for (const { who, from, incoming } of SENDERS) {
         const { fates: found } = tracePacket(rules.functions, {
