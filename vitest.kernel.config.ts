@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ['test/kernel/global-setup.ts'],
     // Mostly waiting for other programs and for packets: more at once than there are cores.
     maxConcurrency: 8,
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

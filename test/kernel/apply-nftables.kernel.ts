@@ -10,6 +10,7 @@ import { root, withHost } from './load-suite.js';
 import { listing, nftUnavailable } from './nftables.js';
 import { families } from './places.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
+import { caseShare, RANDOM_CHANGES } from './sizes.js';
 
 const skip = skipWithReason('applying tables with nft', await withHost('check', nftUnavailable));
 
@@ -20,7 +21,7 @@ const cases = findCases(root).map((folder) => {
 });
 
 describe.skipIf(skip)('nftables', () => {
-  test.concurrent.for(cases.map((each) => [each.name, each] as const))(
+  test.concurrent.for(caseShare(cases, 1).map((each) => [each.name, each] as const))(
     'into an empty host, %s',
     async ([, { folder, tables }], { expect }) => {
       await withHost('node', async (host) => {
@@ -45,12 +46,12 @@ describe.skipIf(skip)('nftables', () => {
     });
   });
 
-  test('after every one of 200 random changes', { timeout: 120_000 }, async () => {
+  test(`after every one of ${RANDOM_CHANGES} random changes`, { timeout: 120_000 }, async () => {
     const seed = 20_260_701;
     await withHost('node', async (host) => {
       const applier = applyHost(host);
       let number = 0;
-      for (const { objects, config } of randomChanges(seed, 200)) {
+      for (const { objects, config } of randomChanges(seed, RANDOM_CHANGES)) {
         number++;
         const compiled = compileObjects({ objects, config, node: RANDOM_NODE }, 'nftables').families;
         const tables = compiled.map(({ plan, texts }) => ({ family: plan.node.family, script: texts.nft ?? '' }));
@@ -61,7 +62,7 @@ describe.skipIf(skip)('nftables', () => {
         }
       }
       // Most steps change something in at least one family.
-      expect(writingCommands(applier).length).toBeGreaterThan(200);
+      expect(writingCommands(applier).length).toBeGreaterThan(RANDOM_CHANGES);
       const replaced = applier.done.filter(({ input }) => input?.includes('delete table') ?? false);
       // The first load of each family.
       expect(replaced).toHaveLength(2);

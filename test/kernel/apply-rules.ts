@@ -13,6 +13,7 @@ import { root, withHost } from './load-suite.js';
 import { applyRestore, applySetup, emptyTables, type TableState } from './normal-form.js';
 import { type Family, families } from './places.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
+import { caseShare, RANDOM_CHANGES } from './sizes.js';
 
 /** One family of what is applied. */
 interface Rules {
@@ -79,7 +80,8 @@ export async function applySuite(variant: Variant): Promise<void> {
   };
 
   describe.skipIf(skip)(`iptables-${variant}`, () => {
-    test.concurrent.for(cases.map((each) => [each.name, each] as const))(
+    // The suites are numbered by their variants, legacy and nft.
+    test.concurrent.for(caseShare(cases, variant === 'nft' ? 1 : 0).map((each) => [each.name, each] as const))(
       'beside rules of others, and away again: %s',
       async ([, { folder, all }], { expect }) => {
         await withHost('node', async (host) => {
@@ -119,12 +121,12 @@ export async function applySuite(variant: Variant): Promise<void> {
       });
     });
 
-    test('after every one of 200 random changes', { timeout: 120_000 }, async () => {
+    test(`after every one of ${RANDOM_CHANGES} random changes`, { timeout: 120_000 }, async () => {
       const seed = 20_260_702;
       await withHost('node', async (host) => {
         const applier = applyHost(host);
         let number = 0;
-        for (const { objects, config } of randomChanges(seed, 200)) {
+        for (const { objects, config } of randomChanges(seed, RANDOM_CHANGES)) {
           number++;
           const compiled = compileObjects({ objects, config, node: RANDOM_NODE }, 'iptables').families;
           const all = compiled.map(({ plan, texts: { rules = '', setup = '' } }) => ({

@@ -6,6 +6,7 @@ import { skipWithReason } from './available.js';
 import type { Host, Outcome } from './host.js';
 import { type Family, families, type HostName, hostAddresses } from './places.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
+import { CHANGES_UNDER_CONNECTIONS } from './sizes.js';
 import { buildTopology } from './topology.js';
 
 /** A mode to test. */
@@ -32,12 +33,8 @@ const STEADY = { ipv4: '10.96.5.1', ipv6: 'fd00:10:96::501' };
 const STICKY = { ipv4: '10.96.5.2', ipv6: 'fd00:10:96::502' };
 const NODE_PORT = 32_000;
 
-/** Five hundred changes unless somebody is in a hurry, as scripts/test is. */
-const OTHERS = Number(process.env.KUBERULES_APPLY_CHANGES ?? 500);
-const SIZE: SuiteSize = { others: OTHERS, own: Math.min(40, OTHERS) };
-
 /** One network for the mode, in which node-a is what is applied to. */
-export async function applySuite(mode: AppliedMode, size: SuiteSize = SIZE): Promise<void> {
+export async function applySuite(mode: AppliedMode, size: SuiteSize = CHANGES_UNDER_CONNECTIONS): Promise<void> {
   const topology = await buildTopology({ sctp: false });
   afterAll(() => topology.close());
   const node = topology.hosts['node-a'];
