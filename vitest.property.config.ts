@@ -1,4 +1,4 @@
-/** Tests on random clusters, which take their time: `npm run test:property`. */
+/** What takes its time: random clusters, and every line of every golden case. `npm run test:property`. */
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
