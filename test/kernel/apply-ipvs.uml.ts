@@ -29,7 +29,7 @@ import { skipWithReason } from './available.js';
 import { closeHosts, type Host as Namespace, startHost } from './host.js';
 import { type IpvsState, ipvsUnavailable, parseStates, readScript, runScript, stateOf } from './ipvs.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
-import { CASES_IN_UML } from './sizes.js';
+import { IN_UML } from './sizes.js';
 
 /** A small process starts programs several times quicker than this one. */
 const here = await startHost('node', false);
@@ -122,8 +122,8 @@ function isSome(wanted: Wanted): boolean {
 describe.skipIf(skip)('ipvs', () => {
   beforeEach(empty);
 
-  test('some of the cases, each over the one before', { timeout: 400_000 }, async () => {
-    const cases = ipvsCases().filter((_, i) => i % CASES_IN_UML === 0);
+  test('some of the cases, each over the one before', { timeout: 400_000 * IN_UML.patience }, async () => {
+    const cases = ipvsCases().filter((_, i) => i % IN_UML.everyCase === 0);
     await addAddresses(cases.flatMap(({ wanted }) => nodeAddresses(wanted)));
     let before: readonly Wanted[] = [];
     for (const [i, { name, folder, wanted }] of cases.entries()) {
@@ -141,8 +141,8 @@ describe.skipIf(skip)('ipvs', () => {
     }
   });
 
-  test('random changes', { timeout: 200_000 }, async () => {
-    const steps = Array.from(randomChanges(11, 5), ({ objects, config }) =>
+  test(`${IN_UML.randomChanges} random changes`, { timeout: 200_000 * IN_UML.patience }, async () => {
+    const steps = Array.from(randomChanges(11, IN_UML.randomChanges), ({ objects, config }) =>
       wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
     );
     await addAddresses(steps.flatMap(nodeAddresses));
@@ -411,7 +411,7 @@ describe.skipIf(skip)('ipvs and traffic', () => {
     line.end();
   });
 
-  test('nothing fails while other Services change', { timeout: 120_000 }, async () => {
+  test('nothing fails while other Services change', { timeout: 120_000 * IN_UML.patience }, async () => {
     const other = (i: number): readonly RawObject[] => {
       const spec = {
         clusterIP: '10.96.0.30',
@@ -429,13 +429,13 @@ describe.skipIf(skip)('ipvs and traffic', () => {
     await bring(step(0));
     let changes = 0;
     const outcomes: unknown[] = [];
-    while (changes < 4) {
+    while (changes < IN_UML.changesUnderConnections) {
       const probing = probe(40);
       await bring(step(++changes));
       outcomes.push(...(await probing));
     }
     expect(outcomes.filter((each) => (each as { answer?: string }).answer === undefined)).toEqual([]);
-    expect(outcomes.length).toBe(4 * 40);
+    expect(outcomes.length).toBe(IN_UML.changesUnderConnections * 40);
   });
 
   test('from IPVS to iptables and back: open connections go on, and new ones find their way', {
