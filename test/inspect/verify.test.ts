@@ -543,6 +543,8 @@ describe.each([
     const texts = change('ipvsadm', /$/, '-A -t 10.7.0.1:80 -s rr\n')(right);
     expect(found(mode, texts).map(named)).toEqual(['stale']);
     expect(found(mode, texts, config(mode, 'ipvs:\n  excludeCIDRs: [10.7.0.0/16]\n'))).toEqual([]);
+    // Services are served there as everywhere.
+    expect(found(mode, right, config(mode, 'ipvs:\n  excludeCIDRs: [10.0.0.0/8, 0.0.0.0/0]\n'))).toEqual([]);
   });
 });
 

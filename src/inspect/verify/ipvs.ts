@@ -29,16 +29,28 @@ export interface IpvsParts {
 
 const INTERFACE = 'interface kube-ipvs0';
 
-/** The virtual servers of a family that are kube-proxy's: not those of marks, and not those of excluded networks. */
+/** Addresses on which Services are to be, whatever network they are in: excludeCIDRs only keeps others' from being deleted. */
+export function claimedAddresses({ node, servicePorts }: NodePlan): ReadonlySet<string> {
+  const addresses = servicePorts.flatMap((each) => [each.clusterIP, ...each.externalIPs, ...each.loadBalancerIPs]);
+  const hasNodePorts = servicePorts.some(({ nodePort }) => nodePort !== undefined);
+  return new Set([...addresses, ...(hasNodePorts ? node.hostAddresses : [])]);
+}
+
+/**
+ * The virtual servers of a family that are kube-proxy's: not those of marks, and not those of excluded networks.
+ * @param claimed see `claimedAddresses`
+ */
 export function serverContents(
   services: readonly VirtualServer[],
   { family, ipvs }: NodeFacts,
   file: string | undefined,
+  claimed: ReadonlySet<string>,
 ): readonly Container[] {
   return services.flatMap((virtual) => {
     const { service } = virtual;
     if (service.kind !== 'address' || service.address.family !== family) return [];
-    if (ipvs.excludeCIDRs.some((cidr) => cidrContains(cidr, service.address))) return [];
+    const isExcluded = ipvs.excludeCIDRs.some((cidr) => cidrContains(cidr, service.address));
+    if (isExcluded && !claimed.has(service.address.text)) return [];
     const place = (line: number | undefined) => (file === undefined ? undefined : { file, line });
     return Array.from(normalIpvs({ timeouts: undefined, services: [virtual] }), ([key, normal]) => {
       const lines = new Map(virtual.servers.map(({ address, port, line }) => [`${address.text} ${port}`, line]));

@@ -6,7 +6,7 @@ import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Container, Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
-import { interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
+import { claimedAddresses, interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
 import { nothingThere, otherMode } from './node-findings.js';
 import { findingsOf } from './service-findings.js';
 import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
@@ -17,19 +17,20 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
   const { node } = plan;
   const { family } = node;
   const observed = new Map<string, Container>();
+  const claimed = claimedAddresses(plan);
   const findings: VerifyFinding[] = [];
   const parts = { servers: false, sets: false, addresses: false, rules: false };
   for (const dump of dumps) {
     if (dump.kind === 'ipvsadm') {
       parts.servers = true;
-      for (const server of serverContents(dump.services, node, dump.file)) observed.set(server.name, server);
+      for (const server of serverContents(dump.services, node, dump.file, claimed)) observed.set(server.name, server);
     } else if (dump.kind === 'ipset') {
       parts.sets = true;
       for (const set of setContainers(dump.sets, family, dump.file)) observed.set(set.name, set);
     } else if (dump.kind === 'addresses') {
       parts.addresses = true;
       const found = interfaceContainer(dump.addresses, family, dump.file);
-      observed.set(found.name, withoutExcluded(found, node));
+      observed.set(found.name, withoutExcluded(found, node, claimed));
     } else if (dump.kind === 'xtables' && dump.family === family) {
       const found = xtablesContents(dump.text, dump.file, 'ipvs');
       if (found.otherMode.length > 0) findings.push(otherMode(family, found.otherMode, 'ipvs'));
@@ -52,10 +53,10 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
   return [...findings, ...explained.findings, ...findingsOf(explained.adapter, explained.comparison)];
 }
 
-function withoutExcluded(container: Container, { ipvs }: NodeFacts): Container {
+function withoutExcluded(container: Container, { ipvs }: NodeFacts, claimed: ReadonlySet<string>): Container {
   const items = container.items.filter(({ text }) => {
     const ip = parseIp(text);
-    return ip === undefined || !ipvs.excludeCIDRs.some((cidr) => cidrContains(cidr, ip));
+    return ip === undefined || claimed.has(ip.text) || !ipvs.excludeCIDRs.some((cidr) => cidrContains(cidr, ip));
   });
   return { ...container, items };
 }
