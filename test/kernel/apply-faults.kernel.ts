@@ -242,12 +242,12 @@ describe.each([
     expect(texts.new[0]).not.toEqual(texts.old[0]);
     let next: 'old' | 'new' = 'old';
     const seen = { killed: 0, former: 0, fresh: 0 };
-    for (let i = 0; i < MOMENTS; i++) {
-      // From before it reads to behind its last look, evenly.
+    for (let tries = 0; seen.killed < MOMENTS && tries < MOMENTS * 6; tries++) {
+      // Evenly from before it reads to its last look.
       const begun = Date.now();
-      const { status } = await apply(next, { killAfter: (duration * (i + 4)) / MOMENTS });
-      // The first one may have been slow, as other tests run beside.
-      if (status !== undefined) duration = Math.min(duration, Date.now() - begun);
+      const { status } = await apply(next, { killAfter: (duration * (seen.killed + 3)) / (MOMENTS + 3) });
+      // It was done before: this moment is tried again. The runs before may have been slow, as other tests run beside.
+      if (status !== undefined) duration = Math.min(duration * 0.95, Date.now() - begun);
       await settled(host);
       const [natNow, filterNow] = await Promise.all([sorted(nat), sorted(filter)]);
       const fresh = texts[next];
@@ -266,7 +266,7 @@ describe.each([
       expect(await Promise.all([sorted(nat), sorted(filter)])).toEqual(fresh);
       next = next === 'new' ? 'old' : 'new';
     }
-    expect(seen.killed).toBeGreaterThan(MOMENTS / 2);
+    expect(seen.killed).toBe(MOMENTS);
     expect(seen.former).toBeGreaterThan(0);
   });
 });
