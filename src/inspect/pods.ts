@@ -23,13 +23,9 @@ export interface PodIndex {
   named(name: string): readonly PodPlace[];
 }
 
-/** Reads the pods out of objects when it is first asked. */
+/** Reads the pods out of objects, all at once: that belongs to loading a cluster, not to the first answer. */
 export function indexPods(objects: readonly LocatedObject[]): PodIndex {
-  let pods: ReadonlyMap<string, PodPlace> | undefined;
-  const all = (): ReadonlyMap<string, PodPlace> => {
-    pods ??= readPods(objects);
-    return pods;
-  };
+  const pods = readPods(objects);
   const isNamed = (full: string, name: string) => full === name || full.slice(full.indexOf('/') + 1) === name;
   return {
     given: (name) =>
@@ -37,8 +33,8 @@ export function indexPods(objects: readonly LocatedObject[]): PodIndex {
         const full = isPod(each) ? fullName(each) : undefined;
         return full !== undefined && isNamed(full, name);
       }),
-    at: (address) => all().get(address),
-    named: (name) => [...all().values()].filter((pod) => isNamed(pod.name, name)),
+    at: (address) => pods.get(address),
+    named: (name) => [...pods.values()].filter((pod) => isNamed(pod.name, name)),
   };
 }
 
