@@ -1,9 +1,10 @@
 /**
- * npm run realcluster -- [--quick] [--mode iptables|ipvs|nftables] [CASE...]: verify against the real thing. Clusters of the
+ * npm run realcluster -- [--quick] [--mode iptables|ipvs|nftables] [CASE...]: verify and apply against the real thing. Clusters of the
  * conformance corpus go into a real API server; the real kube-proxy writes their rules into a kernel, in each mode and
  * with each variant of iptables; `verify --from-cluster --live` must find nothing. Then kube-proxy is stopped, and damage
  * after damage done with iptables, ip6tables and nft, each of which must be found as scripts/realcluster-damages.ts says,
- * and nothing else.
+ * and nothing else, and mended by `apply`. At last the node is handed over: `apply` goes on where kube-proxy stopped,
+ * kube-proxy goes on where `apply` stopped, and `cleanup` leaves nothing.
  *
  * Exit status: 0 all as expected, or skipped (with the reason) where ../shared/realcluster is not built; 1 otherwise.
  */
@@ -27,6 +28,7 @@ import {
 import {
   clear,
   obstacle,
+  ownRules,
   programs,
   savedRules,
   startKubeProxy,
@@ -76,18 +78,29 @@ const OF_IPVS: readonly string[] = [
 /** Enough for every way of loading, writing and damaging, in less than a minute. */
 const QUICK: readonly string[] = ['three-endpoints', 'dual-stack'];
 
-/** What verify says: code and service port of each finding, sorted; or why it says nothing. */
-async function findings(plane: ControlPlane, config: string): Promise<readonly string[]> {
-  let out = '';
-  const from = ['--from-cluster', '--kubeconfig', plane.proxyKubeconfig];
-  const code = await run(['verify', ...from, '--live', '--config', config, '--output', 'json'], {
+/** Runs a command of ours in this process. */
+async function kuberules(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: '', err: '' };
+  const code = await run([...argv], {
     out: async (text) => {
-      out += text;
+      said.out += text;
     },
-    err: () => {},
+    err: (text) => {
+      said.err += text;
+    },
     interactive: false,
     color: false,
   });
+  return { code, ...said };
+}
+
+function fromCluster(plane: ControlPlane, config: string): readonly string[] {
+  return ['--from-cluster', '--kubeconfig', plane.proxyKubeconfig, '--config', config];
+}
+
+/** What verify says: code and service port of each finding, sorted; or why it says nothing. */
+async function findings(plane: ControlPlane, config: string): Promise<readonly string[]> {
+  const { code, out } = await kuberules('verify', ...fromCluster(plane, config), '--live', '--output', 'json');
   const { findings: found, diagnostics } = JSON.parse(out) as {
     readonly findings: readonly {
       readonly code: string;
@@ -100,6 +113,21 @@ async function findings(plane: ControlPlane, config: string): Promise<readonly s
   const wrong = diagnostics.filter(({ severity }) => severity === 'error').map(({ message }) => message);
   const status = found.some(({ severity }) => severity === 'error') ? 1 : 0;
   return wrong.length === 0 && code !== status ? [...named, `exit status ${code}`] : [...named, ...wrong];
+}
+
+/** What verify says after apply, or why that failed; and what a second apply would change. */
+async function afterApply(plane: ControlPlane, config: string): Promise<readonly string[]> {
+  const apply = ['apply', ...fromCluster(plane, config), '--state-dir', join(plane.dir, 'state'), '--drain', '0'];
+  const applied = await kuberules(...apply);
+  if (applied.code !== 0) return [`apply: ${applied.err.trim()}`];
+  const again = await kuberules(...apply, '--dry-run');
+  return [...(await findings(plane, config)), ...(again.code === 0 ? [] : [`a second apply: ${again.out.trim()}`])];
+}
+
+/** What cleanup leaves of kube-proxy, which began on a host without rules. */
+async function leftovers(plane: ControlPlane): Promise<readonly string[]> {
+  const { code, err } = await kuberules('cleanup', '--state-dir', join(plane.dir, 'state'));
+  return code === 0 ? ownRules() : [`cleanup: ${err.trim()}`];
 }
 
 /** The configuration of one kube-proxy, which verify reads, too. */
@@ -166,6 +194,8 @@ const print = (...cells: readonly string[]) =>
       .trimEnd(),
   );
 const counts = { nodes: 0, damages: 0, wrong: 0 };
+/** After every how many-th damage `apply` mends it. */
+const appliedAfter = values.quick ? 4 : 1;
 
 /** Prints one row, and counts it. */
 function report(
@@ -221,9 +251,18 @@ async function goThrough(): Promise<void> {
           said = [`cannot be done: ${error instanceof Error ? error.message : error}`];
         }
         report(cluster.name, way.name, what, said, expected);
+        if (counts.damages % appliedAfter === 0) {
+          report(cluster.name, way.name, `${what}, apply`, await afterApply(plane, config), []);
+        }
         restore();
       }
-      if (damages.length > 0) report(cluster.name, way.name, 'all undone', await findings(plane, config), []);
+      if (damages.length > 0) {
+        report(cluster.name, way.name, 'all undone', await findings(plane, config), []);
+        report(cluster.name, way.name, 'handed over', await afterApply(plane, config), []);
+        await stopKubeProxy(await startKubeProxy(plane.dir, config));
+        report(cluster.name, way.name, 'given back', await findings(plane, config), []);
+        report(cluster.name, way.name, 'cleaned up', await leftovers(plane), []);
+      }
       clear(way);
     }
     await deleteObjects(plane, cluster.objects);

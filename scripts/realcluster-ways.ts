@@ -129,6 +129,15 @@ function savedIpvs(): () => void {
   };
 }
 
+/** What this host has of kube-proxy's, in any mode: lines that name it. */
+export function ownRules(): readonly string[] {
+  const programs = ['iptables-nft-save', 'ip6tables-nft-save', 'iptables-legacy-save', 'ip6tables-legacy-save'];
+  const lists = [...programs, 'ipset list -n', 'nft list tables', 'ip -o link show'];
+  return lists
+    .flatMap((list) => shell(`command -v ${list.split(' ')[0]} >/dev/null && ${list} 2>&1 || true`).split('\n'))
+    .filter((line) => /KUBE-|kube-/.test(line));
+}
+
 /** Leaves no rule of kube-proxy on this host. */
 export function clear({ mode }: Way): void {
   if (mode === 'nftables') {
