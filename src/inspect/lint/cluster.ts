@@ -127,7 +127,8 @@ function isProxied(service: Service): boolean {
   return !service.headless && !service.otherProxy && service.type !== 'ExternalName';
 }
 
-function portsOf(entry: ServiceEntry): readonly PortFacts[] {
+/** The ports of one Service. */
+export function portsOf(entry: ServiceEntry): readonly PortFacts[] {
   const { service, slices } = entry;
   return familiesOf(entry).flatMap((family) =>
     service.ports.map((port, index) => {
@@ -143,6 +144,20 @@ export function familiesOf({ service, slices }: ServiceEntry): readonly Family[]
   if (allocated.length > 0) return allocated;
   const served = FAMILIES.filter((family) => slices.some((slice) => slice.family === family));
   return served.length > 0 ? served : ['ipv4'];
+}
+
+/** The selector of a Service; undefined where the EndpointSlice controller selects nothing. */
+export function selectorOf(service: Service): Labels | undefined {
+  if (!service.hasSelector || service.type === 'ExternalName') return undefined;
+  return labelsOf(service.object.spec?.selector);
+}
+
+/** `app=web,tier=front`, in one order whatever order they come in. */
+export function printLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(',');
 }
 
 /** Whether traffic can go to it: ready, or going away but still answering. */
