@@ -257,6 +257,14 @@ describe('a Service', () => {
     expect(explanation).toMatchObject({ kind: 'service', service: 'test/web' });
     expect(explain('shop/lokal', context()).diagnostics[0]?.hint).toBe('Like it: shop/local.');
   });
+
+  it.each([
+    ['10.96.0.6', 'It is an address: cluster IP of shop/web. trace follows packets to it.'],
+    ['10.96.0.6:80', 'It is an address: cluster IP of shop/web. trace follows packets to it.'],
+    ['10.0.1.1', 'It is an address: endpoint of shop/hinted. trace follows packets to it.'],
+  ])('that is named by its address: %s', (what, hint) => {
+    expect(explain(what, context()).diagnostics[0]?.hint).toBe(hint);
+  });
 });
 
 describe('a name', () => {
