@@ -10,6 +10,7 @@ import { splitComment } from '../../backends/nftables/properties.js';
 import { readNftScript } from '../../backends/nftables/read-script.js';
 import type { NftTable } from '../../backends/nftables/rule-set.js';
 import { WORDS } from '../../backends/nftables/words.js';
+import { type Fraction, fraction, isZero } from '../../backends/packet/fraction.js';
 import type { ClusterState } from '../../kube/state.js';
 import { joinHostPort } from '../../net/ip.js';
 import { lowerProtocol } from '../../net/protocol.js';
@@ -20,7 +21,7 @@ import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
 import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
 import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
-import { sharesText } from './shares.js';
+import { isEven, sharesText } from './shares.js';
 
 /** A table as contents. Comments do not count; elements of sets with timeouts are clients and left out. */
 export function tableContents(table: NftTable, file: string | undefined): Contents {
@@ -349,15 +350,14 @@ function classify(
   }
   if (!/^chain (service|local)-/.test(container.name) || !is?.text.includes('numgen random')) return undefined;
   const choices = choicesOf({ ...container, items: [is] }, plan);
-  const shares = new Map<string, readonly [bigint, bigint]>();
-  const mod = BigInt(choices[0]?.mod ?? 1);
-  const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
-  const reduced = (part: bigint): readonly [bigint, bigint] => [part / gcd(part, mod), mod / gcd(part, mod)];
+  const shares = new Map<string, Fraction>();
+  const mod = choices[0]?.mod ?? 1;
+  const shareOf = (count: number): Fraction => fraction(BigInt(count), BigInt(mod));
   for (const name of new Set(choices.map(({ endpoint }) => endpoint))) {
-    shares.set(name, reduced(BigInt(choices.filter(({ endpoint }) => endpoint === name).length)));
+    shares.set(name, shareOf(choices.filter(({ endpoint }) => endpoint === name).length));
   }
-  const uneven = [...shares.values()].some(([part, whole]) => part * BigInt(shares.size) !== whole);
-  const lost = mod - BigInt(choices.length);
-  if (!uneven && lost === 0n) return undefined;
-  return { code: 'uneven', message: sharesText(shares, reduced(lost)) };
+  const uneven = [...shares.values()].some((share) => !isEven(share, shares.size));
+  const lost = shareOf(mod - choices.length);
+  if (!uneven && isZero(lost)) return undefined;
+  return { code: 'uneven', message: sharesText(shares, lost) };
 }
