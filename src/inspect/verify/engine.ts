@@ -10,6 +10,7 @@ import {
   type Item,
   sameContainer,
 } from './contents.js';
+import { onceEach } from './endpoints.js';
 import type { VerifyCode } from './finding.js';
 
 /** What one mode knows of itself. */
@@ -38,7 +39,20 @@ export interface Adapter {
 }
 
 /** How many lowered plans an adapter keeps: each is needed a few times in a row, and all of them would be much. */
-export const MOST_LOWERED = 64;
+const MOST_LOWERED = 64;
+
+/** The same function, which keeps what it made last. */
+export function keepLowered(lower: Adapter['lower']): Adapter['lower'] {
+  const lowered = new Map<ServicePortPlan, Contents>();
+  return (plan) => {
+    const known = lowered.get(plan);
+    if (known !== undefined) return known;
+    const contents = lower(plan);
+    if (lowered.size >= MOST_LOWERED) lowered.clear();
+    lowered.set(plan, contents);
+    return contents;
+  };
+}
 
 /** A kind of change and, where that is not enough, what happened. */
 export interface Classified {
@@ -305,8 +319,4 @@ function compareShared(should: Container, is: Container): readonly Difference[] 
   const unique = is.kind === 'chain' ? should : { ...should, items: onceEach(should.items) };
   if (is.items.length > 0) return compareContainers({ ...unique, settings: '' }, { ...is, settings: '' });
   return unique.items.map((item) => ({ kind: 'missing', container: should, should: item, is: undefined }));
-}
-
-function onceEach(items: readonly Item[]): readonly Item[] {
-  return [...new Map(items.map((item) => [item.text, item])).values()];
 }

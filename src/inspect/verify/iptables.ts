@@ -13,8 +13,8 @@ import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, withEndpoints } from './endpoints.js';
-import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
+import { endpointOf, onceEach, sameEndpoints, withEndpoints } from './endpoints.js';
+import { type Adapter, type Classified, keepLowered, type StaleGroup } from './engine.js';
 import { sharesText } from './shares.js';
 import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './xtables-contents.js';
 
@@ -22,19 +22,13 @@ import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './
 export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: Contents): Adapter {
   const { node, servicePorts } = plan;
   const context = { node, endpointComments: plan.endpointCount <= LARGE_CLUSTER_ENDPOINTS };
-  const lowered = new Map<ServicePortPlan, Contents>();
-  const lower = (each: ServicePortPlan): Contents => {
-    const known = lowered.get(each);
-    if (known !== undefined) return known;
+  const lower = keepLowered((each) => {
     const { filterRules, natChains, natRules } = lowerServicePort(each, context);
-    const contents = writtenContents([
+    return writtenContents([
       { table: 'filter', text: filterRules },
       { table: 'nat', text: natChains + natRules },
     ]);
-    if (lowered.size >= MOST_LOWERED) lowered.clear();
-    lowered.set(each, contents);
-    return contents;
-  };
+  });
   const text = createRulesCompiler()({ ...plan, servicePorts: [] }).join('');
   const fixed = new Map(writtenContents([{ table: '', text }]));
   if (!fixed.has(FIREWALL)) fixed.set(FIREWALL, chainContainer(FIREWALL, kubeletRules(observed)));
@@ -202,7 +196,7 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     ...cluster,
     ...local,
   ]);
-  if (sameTexts(cluster, plan.clusterEndpoints) && sameTexts(local, plan.localEndpoints)) {
+  if (sameEndpoints(cluster, plan.clusterEndpoints) && sameEndpoints(local, plan.localEndpoints)) {
     return withEndpoints(plan, cluster, local, affinity);
   }
   const isOpen = cluster.length > 0 || local.length > 0 || chain(chains.ext) !== undefined;
@@ -216,15 +210,6 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     internal;
   const hasEndpoints = isOpen || internal === 'drop';
   return withEndpoints(plan, cluster, local, { ...affinity, hasEndpoints, internal, external });
-}
-
-function onceEach(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  return [...new Map(endpoints.map((each) => [each.text, each])).values()];
-}
-
-function sameTexts(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
-  const texts = new Set(b.map(({ text }) => text));
-  return a.length === b.length && a.every(({ text }) => texts.has(text));
 }
 
 function affinityOf(

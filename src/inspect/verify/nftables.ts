@@ -19,8 +19,8 @@ import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
-import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
+import { endpointOf, endpointsMinus, onceEach, sameEndpoints, withEndpoints } from './endpoints.js';
+import { type Adapter, type Classified, keepLowered, type StaleGroup } from './engine.js';
 import { isEven, sharesText } from './shares.js';
 
 /** A table as contents. Comments do not count; elements of sets with timeouts are clients and left out. */
@@ -75,15 +75,7 @@ export function expected(contents: Contents, plan: NodePlan): Contents {
 export function nftablesAdapter(plan: NodePlan, state: ClusterState, observed: Contents): Adapter {
   const { node, servicePorts } = plan;
   const contested = contestedElements(plan);
-  const lowered = new Map<ServicePortPlan, Contents>();
-  const lower = (each: ServicePortPlan): Contents => {
-    const known = lowered.get(each);
-    if (known !== undefined) return known;
-    const contents = lowerContents(each, node, contested);
-    if (lowered.size >= MOST_LOWERED) lowered.clear();
-    lowered.set(each, contents);
-    return contents;
-  };
+  const lower = keepLowered((each) => lowerContents(each, node, contested));
   const { texts } = nftablesBackend.create()({ ...plan, servicePorts: [] });
   const text = texts.flatMap(({ pieces }) => pieces).join('');
   const [table] = readNftScript({ name: 'nft', text }).ruleSet?.tables ?? [];
@@ -253,16 +245,12 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     if (container === undefined) return [];
     if (container.items.length === 0) return wanted;
     const found = choicesOf(container, plan).flatMap(({ endpoint }) => endpointOf(endpoint, plan) ?? []);
-    return [...new Map(found.map((each) => [each.text, each])).values()];
+    return onceEach(found);
   };
   const cluster = endpointsIn(names.service, plan.clusterEndpoints);
   const local = endpointsIn(names.local, plan.localEndpoints);
   const affinity = { affinitySeconds: affinityOf(plan, scope, [names.service, names.local]) };
-  const same = (a: readonly Endpoint[], b: readonly Endpoint[]) => {
-    const texts = new Set(b.map(({ text }) => text));
-    return a.length === b.length && a.every(({ text }) => texts.has(text));
-  };
-  if (same(cluster, plan.clusterEndpoints) && same(local, plan.localEndpoints)) {
+  if (sameEndpoints(cluster, plan.clusterEndpoints) && sameEndpoints(local, plan.localEndpoints)) {
     return withEndpoints(plan, cluster, local, affinity);
   }
   // A node that does not take an endpoint for its own does not know it for hairpin traffic either.

@@ -5,7 +5,8 @@ import { MOST_DETAILS, type VerifyCode, type VerifyDetail } from './finding.js';
 /** How many of several things are named before the rest is only counted. */
 const MOST_NAMED = 3;
 
-function listText(texts: readonly string[]): string {
+/** `a, b, c and 4 more` */
+export function listText(texts: readonly string[]): string {
   const more = texts.length - MOST_NAMED;
   const named = texts.slice(0, MOST_NAMED).join(', ');
   return more > 0 ? `${named} and ${more} more` : named;
