@@ -192,18 +192,6 @@ export function nodeSubject(node: Node, path?: FieldPath): Subject {
   return { object, group: object, namespace: undefined, origin: node.origin, path, annotations: [] };
 }
 
-/** Values by what they have in common, in the order of their first. */
-export function groupBy<T>(values: Iterable<T>, keyOf: (value: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const key = keyOf(value);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [value]);
-    else group.push(value);
-  }
-  return groups;
-}
-
 /** Some names of many: `a, b, c and 12 more`. */
 export function someOf(names: readonly string[], most = 6): string {
   if (names.length <= most) return names.join(', ');

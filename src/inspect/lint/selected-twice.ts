@@ -1,6 +1,7 @@
 /** Two Services for the same pods: one of them may be a copy whose selector nobody changed. */
 import { type Service, serviceKey } from '../../kube/service.js';
 import { labelsOf } from '../../kube/simulate/values.js';
+import { addTo } from '../../net/group.js';
 import type { Check } from './check.js';
 import {
   type LintCluster,
@@ -65,11 +66,7 @@ function pairsOf(cluster: LintCluster): Iterable<Pair> {
       pairs.set(key, pair);
       pair.targets.add(targetOf(facts));
     }
-    for (const key of keys) {
-      const list = seen.get(key);
-      if (list === undefined) seen.set(key, [facts]);
-      else list.push(facts);
-    }
+    for (const key of keys) addTo(seen, key, facts);
   }
   return pairs.values();
 }

@@ -1,5 +1,6 @@
 /** Comparing a node with what it should be: which containers and items differ, and of which service port they are. */
 import type { ClusterState } from '../../kube/state.js';
+import { addTo } from '../../net/group.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import {
@@ -135,7 +136,7 @@ function takeFixed({ fixed, observed }: Adapter) {
     for (const item of container.items) {
       const match = pool.take(item);
       if (match === undefined) differences.push({ kind: 'missing', container, should: item, is: undefined });
-      else if (container.kind === 'chain') push(lasts, container.name, match);
+      else if (container.kind === 'chain') addTo(lasts, container.name, match);
     }
   }
   return { pools, lasts, voided, differences };
@@ -168,7 +169,7 @@ function takeServices(adapter: Adapter, pools: ReadonlyMap<string, Pool>, voided
         const claim = `${container.name} ${item.text}`;
         if (container.kind !== 'chain') claims.set(claim, (claims.get(claim) ?? 0) + 1);
         const match = pool.take(item);
-        if (match !== undefined) push(own, container.name, match);
+        if (match !== undefined) addTo(own, container.name, match);
         else if (voided.has(container.name)) voids.push(container.name);
         else differs = true;
       }
@@ -193,7 +194,7 @@ function leftItems({ observed, attribute }: Adapter, pools: ReadonlyMap<string, 
       else {
         const own = extras.get(plan) ?? new Map<string, Item[]>();
         extras.set(plan, own);
-        push(own, name, is);
+        addTo(own, name, is);
       }
     }
   }
@@ -223,7 +224,7 @@ interface Pool {
 function createPool(container: Container | undefined): Pool {
   const items = new Map<string, Item[]>();
   const used = new Set<Item>();
-  for (const item of container?.items ?? []) push(items, item.text, item);
+  for (const item of container?.items ?? []) addTo(items, item.text, item);
   const isRules = container?.kind === 'chain';
   const next = new Map<string, number>();
   return {
@@ -247,12 +248,6 @@ function misplaced(chain: Container | undefined, last: readonly Item[], pool: Po
   const is = chain.items.findLast((item) => !foreign.has(item));
   if (is === undefined || last.includes(is)) return [];
   return [{ kind: 'order', container: chain, should: last[0], is }];
-}
-
-function push<K>(map: Map<K, Item[]>, key: K, item: Item): void {
-  const known = map.get(key);
-  if (known === undefined) map.set(key, [item]);
-  else known.push(item);
 }
 
 /** Shared containers that somebody emptied: service ports that lack nothing else, or rules of nobody, are missing there. */
