@@ -160,6 +160,11 @@ export function printLabels(labels: Labels): string {
     .join(',');
 }
 
+/** Whether it is made for clients outside the cluster: by node ports, a load balancer or external IPs. */
+export function hasOutside({ type, externalIPs }: Service): boolean {
+  return type !== 'ClusterIP' || externalIPs.ipv4.length + externalIPs.ipv6.length > 0;
+}
+
 /** Whether traffic can go to it: ready, or going away but still answering. */
 export function isUsable({ source }: Endpoint): boolean {
   return source.ready || (source.serving && source.terminating);

@@ -4,6 +4,7 @@ import { labelsOf } from '../../kube/simulate/values.js';
 import { addTo } from '../../net/group.js';
 import type { Check } from './check.js';
 import {
+  hasOutside,
   type LintCluster,
   type PortFacts,
   portsOf,
@@ -115,11 +116,10 @@ function targetOf({ service, port, index }: PortFacts): string {
 }
 
 /** Whom a Service is for; what is for others may well lead to the same pods. */
-function audienceOf({ headless, publishNotReadyAddresses, type, externalIPs }: Service): string {
+function audienceOf(service: Service): string {
   // Peers look each other up before they are ready, clients after.
-  if (headless) return publishNotReadyAddresses ? 'peers' : 'clients by name';
-  const isOutside = type !== 'ClusterIP' || externalIPs.ipv4.length + externalIPs.ipv6.length > 0;
-  return isOutside ? 'outside' : 'inside';
+  if (service.headless) return service.publishNotReadyAddresses ? 'peers' : 'clients by name';
+  return hasOutside(service) ? 'outside' : 'inside';
 }
 
 /** Annotations of programs that write manifests: they differ between any two Services. */
