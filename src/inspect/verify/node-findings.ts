@@ -1,8 +1,9 @@
 /** Findings about a node as a whole. */
 import type { ProxyMode } from '../../kube/config.js';
 import type { Family } from '../../net/family.js';
+import { listText } from '../../net/text.js';
 import { VERIFY_CODES, type VerifyCode, type VerifyDetail, type VerifyFinding } from './finding.js';
-import { listText } from './words.js';
+import { MOST_NAMED } from './words.js';
 
 /** A finding that is no service port's. */
 export function nodeFinding(
@@ -33,7 +34,7 @@ export function runsInstead(family: Family, file: string, instead: ProxyMode, mo
 /** One finding for everything that another mode left behind. */
 export function otherMode(family: Family, names: readonly string[], mode: ProxyMode): VerifyFinding {
   const [be, them] = names.length === 1 ? ['is', 'it'] : ['are', 'them'];
-  const message = `${listText(names)} ${be} not of mode ${mode}: another mode left ${them} behind.`;
+  const message = `${listText(names, MOST_NAMED)} ${be} not of mode ${mode}: another mode left ${them} behind.`;
   const hint =
     'kube-proxy cleans up after other modes when it starts; `kube-proxy --cleanup` removes all, the rules in use too.';
   return nodeFinding('other-mode', family, message, hint);

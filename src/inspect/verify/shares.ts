@@ -1,5 +1,6 @@
 /** Shares of connections in words. */
 import { type Fraction, isZero, oneIn, printFraction } from '../../backends/packet/fraction.js';
+import { listText } from '../../net/text.js';
 
 /**
  * `probabilities uneven: 10.244.1.2:80 gets 1/2, should get 1/3`: those that get too much or too little.
@@ -7,11 +8,10 @@ import { type Fraction, isZero, oneIn, printFraction } from '../../backends/pack
  */
 export function sharesText(shares: ReadonlyMap<string, Fraction>, lost: Fraction): string {
   const wrong = [...shares].filter(([, share]) => !isEven(share, shares.size));
-  const named = wrong.slice(0, 4).map(([name, share]) => `${name} gets ${shareText(share)}`);
-  const more = wrong.length > named.length ? ` and ${wrong.length - named.length} more` : '';
+  const named = wrong.map(([name, share]) => `${name} gets ${shareText(share)}`);
   const gone = isZero(lost) ? '' : `; ${shareText(lost)} of the connections get no endpoint`;
   if (named.length === 0) return `probabilities changed, though the shares are even${gone}.`;
-  return `probabilities uneven: ${named.join(', ')}${more}, should get ${shareText(oneIn(shares.size))}${gone}.`;
+  return `probabilities uneven: ${listText(named, 4)}, should get ${shareText(oneIn(shares.size))}${gone}.`;
 }
 
 /** Whether a share is that of one of so many endpoints. */
