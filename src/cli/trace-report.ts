@@ -67,11 +67,11 @@ function answerLines(shown: ShownAnswer, width: number | undefined, paint: Paint
   return lines;
 }
 
-function headline({ answer: { packet, sender, trace }, rules }: ShownAnswer, names: ServiceNames): string {
+function headline({ answer: { packet, sender, toNode, trace }, rules }: ShownAnswer, names: ServiceNames): string {
   const { family, protocol, source, destination, destinationPort } = packet;
   const to = protocol === 'icmp' ? destination : joinHostPort(destination, family, destinationPort);
   const from = sender.name === undefined ? source : `${source} (${sender.name})`;
-  const name = names.ofDestination(packet);
+  const name = names.ofDestination(packet, toNode);
   const service = name === undefined ? '' : ` (${name})`;
   const ways = trace.outcomes.length === 1 ? '' : `: one of ${trace.outcomes.length} ways`;
   return `${protocol} from ${from} to ${to}${service}, through ${rules}${ways}`;
@@ -158,7 +158,7 @@ export function traceJson(shown: ShownTrace | undefined, diagnostics: readonly D
   return `${JSON.stringify(result, undefined, 2)}\n`;
 }
 
-function answerJson({ packet, sender, trace }: TraceAnswer, { around, rules }: ShownTrace): unknown {
+function answerJson({ packet, sender, toNode, trace }: TraceAnswer, { around, rules }: ShownTrace): unknown {
   const names = serviceNames(around.state);
   return {
     rules,
@@ -169,7 +169,7 @@ function answerJson({ packet, sender, trace }: TraceAnswer, { around, rules }: S
       sender: sender.name,
       destination: packet.destination,
       port: packet.protocol === 'icmp' ? undefined : packet.destinationPort,
-      service: names.ofDestination(packet),
+      service: names.ofDestination(packet, toNode),
     },
     fates: trace.fates.map(({ probability, fate, example }) => ({
       probability: printFraction(probability),

@@ -1,5 +1,5 @@
 /** What somebody may have meant who names what is not there. */
-import { compareBytes } from '../net/text.js';
+import { compareBytes, listText } from '../net/text.js';
 
 /** How many names are offered. */
 const MOST_NAMES = 5;
@@ -21,9 +21,7 @@ export function alikeText(asked: string, known: readonly Named[]): string | unde
 
 /** `a, b`, of many the first: `a, b, c, d, e and 3 more`. */
 export function someNames(names: readonly string[]): string {
-  const more = names.length - MOST_NAMES;
-  const shown = names.slice(0, more > 0 ? MOST_NAMES : undefined).join(', ');
-  return more > 0 ? `${shown} and ${more} more` : shown;
+  return listText(names, MOST_NAMES);
 }
 
 /** Whether two names differ in one place only: by two letters at most. */

@@ -6,10 +6,10 @@ import { show } from '../kube/fields.js';
 import type { Family } from '../net/family.js';
 import { isLoopback, joinHostPort, parseIp } from '../net/ip.js';
 import { isDiagnostics, type RouteRequest } from './destinations.js';
-import { commonFamily, type Destination, isUnresolved, type Sender, type Surroundings } from './ends.js';
+import { commonFamily, type Destination, isOfNode, isUnresolved, type Sender, type Surroundings } from './ends.js';
 import { findRoute, type Route } from './route.js';
 import type { KernelRules } from './rule-texts.js';
-import { type Trace, tracePacket } from './trace.js';
+import { sameFates, type Trace, type TraceQuestion, tracePacket } from './trace.js';
 
 /** What somebody wants to know; texts as they were typed. */
 export interface TraceRequest extends RouteRequest {
@@ -29,8 +29,12 @@ export interface TraceAnswer {
   readonly packet: Packet;
   readonly sender: Sender;
   readonly target: Destination;
+  /** Whether it is sent to an address of a node, this one or another. */
+  readonly toNode: boolean;
   readonly incoming: Interface | undefined;
   readonly trace: Trace;
+  /** Whether `after` made a difference. */
+  readonly remembers: boolean;
 }
 
 /** The answers, or errors; what there is to say about the rules in any case. */
@@ -77,7 +81,10 @@ export function askTrace(around: Surroundings, rulesOf: (family: Family) => Kern
     const hint = `Write the address and port of an endpoint: ${example}.`;
     return fail(diagnostic('usage', `--after ${show(request.after)} is not understood.`, { hint }));
   }
-  return { route, answers, diagnostics: distinctOf(known) };
+  const isMoot = request.after !== undefined && answers.length > 0 && !answers.some(({ remembers }) => remembers);
+  const moot = `--after ${request.after} makes no difference: the rules remember no client of that endpoint, or have no other to choose.`;
+  const notes = isMoot ? [...route.notes, moot] : route.notes;
+  return { route: { ...route, notes }, answers, diagnostics: distinctOf(known) };
 }
 
 /** What was said of the rules of several families, each once. */
@@ -110,7 +117,7 @@ function answerOf(
     request.inInterface === undefined ? undefined : { kind: 'named', name: request.inInterface };
   const incoming = sender.incoming === undefined ? undefined : (named ?? sender.incoming);
   try {
-    const trace = tracePacket(rules.functions, {
+    const question: TraceQuestion = {
       packet,
       incoming,
       established: request.established,
@@ -122,8 +129,20 @@ function answerOf(
         outInterface: request.outInterface,
         after,
       },
-    });
-    return { packet, sender, target, incoming, trace };
+    };
+    const trace = tracePacket(rules.functions, question);
+    const anew = (): Trace =>
+      tracePacket(rules.functions, { ...question, world: { ...question.world, after: undefined } });
+    const remembers = after !== undefined && !sameFates(anew(), trace);
+    return {
+      packet,
+      sender,
+      target,
+      toNode: isLocal(packet.destination) || isOfNode(packet.destination, around),
+      incoming,
+      trace,
+      remembers,
+    };
   } catch (error) {
     if (!(error instanceof UnknownRule)) throw error;
     return unknownRule(error);

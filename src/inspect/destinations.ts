@@ -13,6 +13,7 @@ import {
   choosePort,
   commonFamily,
   type Destination,
+  isOfNode,
   isUnresolved,
   type Place,
   type Sender,
@@ -21,6 +22,7 @@ import {
   usage,
 } from './ends.js';
 import { isBelow, type Lookup, lookUp, type NoResolver, type Resolver, resolverOf } from './resolver.js';
+import { addressKind, servicesAt } from './service-names.js';
 
 /** What is asked; texts as they were typed. */
 export interface RouteRequest {
@@ -64,7 +66,7 @@ export function isDiagnostics(reached: object): reached is readonly Diagnostic[]
 export function placeReached(question: Question, sender: Sender, place: Place): Reached | readonly Diagnostic[] {
   const { request, around } = question;
   const ip = parseIp(place.host);
-  if (ip !== undefined) return destinationReached(addressTarget(request.to, ip, place));
+  if (ip !== undefined) return addressReached(question, ip, place);
   const service = place.host.includes('/') ? around.state.services.get(place.host)?.service : undefined;
   if (service !== undefined) return serviceReached(question, sender, service, place);
   if (place.host === '' || place.host.includes('/')) {
@@ -77,8 +79,27 @@ export function placeReached(question: Question, sender: Sender, place: Place): 
   return nameReached(question, sender, place);
 }
 
+/** An address, with what there is to say about a port that no Service has there. */
+export function addressReached(
+  { request, around }: Question,
+  ip: IpAddress,
+  place: Place,
+): Reached | readonly Diagnostic[] {
+  const target = addressTarget(request.to, ip, place);
+  if (isUnresolved(target)) return [target];
+  // Other ports of a node's own address are none of the Service's business that has it as external IP.
+  const services = isOfNode(ip.text, around) ? [] : servicesAt(around.state, ip);
+  const notes = services.map((service) => {
+    const whose = `Service ${serviceKey(service)}, whose ${addressKind(service, ip)} this is,`;
+    const chosen = choosePort(request.to, whose, service.ports, place.port, target.protocol);
+    return isUnresolved(chosen) ? undefined : chosen.note;
+  });
+  // With several Services at one address one of them may have the port.
+  return destinationReached({ ...target, note: notes.includes(undefined) ? undefined : notes[0] });
+}
+
 /** The one destination, with what there is to say about its port. */
-export function destinationReached(destination: Destination | Diagnostic): Reached | readonly Diagnostic[] {
+function destinationReached(destination: Destination | Diagnostic): Reached | readonly Diagnostic[] {
   if (isUnresolved(destination)) return [destination];
   const notes = destination.note === undefined ? [] : [destination.note];
   return { ...NOTHING, destinations: [destination], notes };

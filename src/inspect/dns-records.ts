@@ -4,6 +4,7 @@ import type { Pod } from '../kube/pod.js';
 import { serviceKey } from '../kube/service.js';
 import type { ClusterState, ServiceEntry } from '../kube/state.js';
 import { FAMILIES, type Family } from '../net/family.js';
+import { groupBy } from '../net/group.js';
 import { ipBytes, parseIp } from '../net/ip.js';
 import type { Protocol } from '../net/protocol.js';
 import type { DnsRecord, DnsSource, DnsType } from './dns-zone.js';
@@ -167,14 +168,4 @@ function reverseName(address: string): string {
   const labels =
     ip.family === 'ipv4' ? bytes.map(String) : bytes.flatMap((byte) => [...byte.toString(16).padStart(2, '0')]);
   return `${labels.toReversed().join('.')}.${REVERSE_ZONES[ip.family]}`;
-}
-
-function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const group = groups.get(keyOf(value));
-    if (group === undefined) groups.set(keyOf(value), [value]);
-    else group.push(value);
-  }
-  return groups;
 }

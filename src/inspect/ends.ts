@@ -9,6 +9,7 @@ import type { ClusterState } from '../kube/state.js';
 import { FAMILIES, type Family } from '../net/family.js';
 import { cidrContains, type IpAddress, isLoopback, parseIp } from '../net/ip.js';
 import { lowerProtocol } from '../net/protocol.js';
+import { unknownNode } from '../plan/choose-node.js';
 import { fullName, type PodIndex } from './pods.js';
 
 /** What is known of the cluster. */
@@ -168,13 +169,15 @@ export function resolveSender(text: string, around: Surroundings): Resolved<Send
   const ip = parseIp(text);
   if (ip !== undefined) return senderAt(ip, around);
   if (text === 'node') return nodeSender(node, around);
-  const other = text.startsWith('node/') ? state.nodes.get(text.slice(5)) : undefined;
+  const [, nodeName] = /^node\/(.*)$/.exec(text) ?? [];
+  const other = nodeName === undefined ? undefined : state.nodes.get(nodeName);
   if (other !== undefined) return nodeSender(other, around);
   const found = pods.named(text);
   const onHosts = found.length > 0 ? [] : pods.given(text).filter(isOnHostNetwork);
   const names = [...new Set([...found.map(({ name }) => name), ...onHosts.flatMap((each) => fullName(each) ?? [])])];
   const [name] = names;
   if (name === undefined) {
+    if (nodeName !== undefined) return unknownNode(nodeName, state);
     return usage('from', text, 'It is no address, no pod that is given, and neither node nor node/NAME.');
   }
   if (names.length > 1) return usage('from', text, `There are several such pods: ${names.slice(0, 10).join(', ')}.`);
@@ -189,6 +192,11 @@ export function resolveSender(text: string, around: Surroundings): Resolved<Send
     pod: name,
     isNode: sender?.isNode ?? false,
   };
+}
+
+/** Whether an address is one of a node that is known, this one or another. */
+export function isOfNode(address: string, { state, node }: Surroundings): boolean {
+  return [node, ...state.nodes.values()].some(({ addresses }) => addresses.some(({ text }) => text === address));
 }
 
 /** A node itself. */

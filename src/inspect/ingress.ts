@@ -3,6 +3,7 @@
  * choice to the controllers, all there is to choose from.
  */
 import type { Ingress, IngressBackend, PathType } from '../kube/ingress.js';
+import { groupBy } from '../net/group.js';
 import { compareBytes } from '../net/text.js';
 
 /** A request, as far as Ingresses look at it. */
@@ -50,12 +51,7 @@ type Rank = 0 | 1 | 2;
 
 /** Decides for each class; classes without any claim on the request have no matches. */
 export function decideIngress(ingresses: readonly Ingress[], request: HttpRequest): readonly IngressDecision[] {
-  const classes = new Map<string, Ingress[]>();
-  for (const ingress of ingresses) {
-    const known = classes.get(ingress.className ?? '');
-    if (known === undefined) classes.set(ingress.className ?? '', [ingress]);
-    else known.push(ingress);
-  }
+  const classes = groupBy(ingresses, ({ className }) => className ?? '');
   return [...classes].sort(([a], [b]) => compareBytes(a, b)).map(([, each]) => decide(each, request));
 }
 

@@ -2,6 +2,7 @@
 import { isFields } from '../kube/fields.js';
 import type { LocatedObject } from '../kube/objects.js';
 import { isPod } from '../kube/pod.js';
+import { listOf } from '../kube/simulate/values.js';
 import { isCanonicalIpv4, parseIp } from '../net/ip.js';
 
 /** A pod with one of its addresses. */
@@ -87,8 +88,4 @@ function addPod(pod: LocatedObject['object'], add: Add): void {
   for (const address of addresses) {
     add(address, metadata.namespace, metadata.name, isFields(spec) ? spec.nodeName : undefined);
   }
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

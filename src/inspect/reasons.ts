@@ -18,7 +18,8 @@ function virtualServerReason({ chain }: RuleReference, names: ServiceNames): str
   const protocol = flag === '-t' ? 'tcp' : flag === '-u' ? 'udp' : 'sctp';
   if (ip === undefined) return '';
   const packet = { family: ip.family, protocol, source: '', sourcePort: undefined } as const;
-  const name = names.ofDestination({ ...packet, destination: ip.text, destinationPort: Number(port) });
+  // Every address of a virtual server is on the node.
+  const name = names.ofDestination({ ...packet, destination: ip.text, destinationPort: Number(port) }, true);
   return name === undefined ? '' : `virtual server of ${joinHostPort(ip.text, ip.family, Number(port))}: ${name}`;
 }
 

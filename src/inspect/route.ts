@@ -3,8 +3,8 @@ import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { readIngresses } from '../kube/ingress.js';
 import { parseIp } from '../net/ip.js';
 import {
+  addressReached,
   answered,
-  destinationReached,
   isDiagnostics,
   notAsked,
   placeReached,
@@ -13,16 +13,7 @@ import {
   type RouteRequest,
 } from './destinations.js';
 import { readDomain } from './dns.js';
-import {
-  addressTarget,
-  isUnresolved,
-  type Place,
-  readPlace,
-  resolveSender,
-  type Sender,
-  type Surroundings,
-  usage,
-} from './ends.js';
+import { isUnresolved, type Place, readPlace, resolveSender, type Sender, type Surroundings, usage } from './ends.js';
 import type { IngressDecision } from './ingress.js';
 import { ingressRoute } from './ingress-route.js';
 import { isBelow, lookUp, resolverOf } from './resolver.js';
@@ -69,7 +60,7 @@ function urlRoute(question: Question, sender: Sender | undefined): Routed {
   const ip = parseIp(url.hostText);
   if (ip !== undefined) {
     if (sender === undefined) return [noSender()];
-    return routeOf(sender, destinationReached(addressTarget(request.to, ip, place)), url);
+    return routeOf(sender, addressReached(question, ip, place), url);
   }
   const diagnostics: Diagnostic[] = [];
   const resolver = resolverOf(sender, around, domain, diagnostics);

@@ -74,7 +74,8 @@ function summarize(outcomes: readonly Outcome[]): readonly FateShare[] {
   return [...shares.values()];
 }
 
-function sameFates(a: Trace, b: Trace): boolean {
+/** Whether two traces end alike, with the same chances. */
+export function sameFates(a: Trace, b: Trace): boolean {
   const texts = ({ fates }: Trace) =>
     fates.map(({ fate, probability: { numerator, denominator } }) => `${fateKey(fate)} ${numerator}/${denominator}`);
   return texts(a).sort().join('\n') === texts(b).sort().join('\n');

@@ -218,7 +218,9 @@ function resolveInterface(
 }
 
 /** Schedulers of Linux 6; the kernel module `ip_vs_NAME` is loaded on demand. */
-const IPVS_SCHEDULERS: ReadonlySet<string> = new Set('rr wrr lc wlc fo ovf lblc lblcr sh dh sed nq mh twos'.split(' '));
+export const IPVS_SCHEDULERS: ReadonlySet<string> = new Set(
+  'rr wrr lc wlc fo ovf lblc lblcr sh dh sed nq mh twos'.split(' '),
+);
 
 /** 31 days: with more, ipvsadm refuses its whole input; kube-proxy itself would leave it to the kernel. */
 const MOST_TIMEOUT_SECONDS = 2_678_400;

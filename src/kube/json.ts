@@ -3,6 +3,7 @@
  * the text stops being JSON, and where the value at a path is written.
  */
 
+import { groupBy } from '../net/group.js';
 import type { FieldPath } from './diagnostics.js';
 
 /** How deep values may be nested, in JSON and in YAML; kubectl stops at 10,000. */
@@ -210,12 +211,5 @@ export function groupSteps(
   depth: number,
   indexes: readonly number[],
 ): Map<string | number | undefined, number[]> {
-  const groups = new Map<string | number | undefined, number[]>();
-  for (const index of indexes) {
-    const step = paths[index]?.[depth];
-    const group = groups.get(step);
-    if (group === undefined) groups.set(step, [index]);
-    else group.push(index);
-  }
-  return groups;
+  return groupBy(indexes, (index) => paths[index]?.[depth]);
 }

@@ -1,4 +1,5 @@
 /** From a field of an object to the line on which it is written. */
+import { groupBy } from '../net/group.js';
 import type { Diagnostic, FieldPath, Place } from './diagnostics.js';
 import { looksLikeJson, splitDocuments, type TextDocument } from './documents.js';
 import { JsonProblem, locateInJson, skipJsonValue } from './json.js';
@@ -37,16 +38,6 @@ export function placeDiagnostics<T extends Placeable>(diagnostics: readonly T[],
 
 function isUnplaced(each: Placeable): boolean {
   return each.place === undefined && each.origin !== undefined;
-}
-
-function groupBy<T, K>(values: readonly T[], keyOf: (value: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const value of values) {
-    const group = groups.get(keyOf(value));
-    if (group === undefined) groups.set(keyOf(value), [value]);
-    else group.push(value);
-  }
-  return groups;
 }
 
 function locate(text: string, document: TextDocument, paths: readonly FieldPath[]): number[] {

@@ -6,6 +6,7 @@ import { isDnsSubdomain } from '../kube/names.js';
 import type { Node } from '../kube/node.js';
 import type { ClusterState } from '../kube/state.js';
 import { FAMILIES, type Family } from '../net/family.js';
+import { listText } from '../net/text.js';
 import { neutralNode } from './node.js';
 
 /** The chosen node, or undefined after an error; and what is to be said about the choice. */
@@ -40,14 +41,14 @@ export function chooseNode(state: ClusterState, asked: string | undefined, confi
   return { node, diagnostics: [diagnostic('node-choice', message, { hint: 'Choose another with --node.' })] };
 }
 
+/** How many nodes are named that there are instead. */
+const MOST_NAMED = 10;
+
 /** Of a node that is not among the Node objects, and which are. */
 export function unknownNode(name: string, { nodes }: ClusterState): Diagnostic {
-  const hint = nodes.size === 0 ? 'No Node object is given.' : `Name one of: ${someNames([...nodes.keys()])}.`;
+  const hint =
+    nodes.size === 0 ? 'No Node object is given.' : `Name one of: ${listText([...nodes.keys()], MOST_NAMED)}.`;
   return diagnostic('unknown-node', `there is no node ${name}.`, { hint });
-}
-
-function someNames(names: readonly string[]): string {
-  return names.length <= 10 ? names.join(', ') : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
 }
 
 /**

@@ -80,6 +80,37 @@ describe.each(['iptables', 'ipvs', 'nftables'])('mode %s', (mode) => {
   it('a client with affinity goes to the endpoint it had', async () => {
     const answer = await traced('--from', '10.244.1.13', '--to', 'flow/sticky', '--after', '10.244.2.11:8080');
     expect(fatesOf(answer)).toEqual(['1 delivered 10.244.2.11 kept']);
+    expect(answer.route?.notes).toEqual([]);
+  });
+
+  it.each(['10.244.9.9:8080', '10.244.2.11:8081'])(
+    'an endpoint that there is not, %s, is not remembered',
+    async (after) => {
+      const answer = await traced('--from', '10.244.1.13', '--to', 'flow/sticky', '--after', after);
+      expect(fatesOf(answer)).toHaveLength(3);
+      expect(answer.route?.notes).toEqual([expect.stringContaining(`--after ${after} makes no difference`)]);
+    },
+  );
+
+  it('a node port is one at an address of a node only', async () => {
+    const serviceAt = async (address: string) =>
+      (await traced('--from', '203.0.113.9', '--to', `${address}:30014`)).traces[0]?.packet.service;
+    expect(await serviceAt('192.0.2.11')).toBe('node port of flow/hairpin:http');
+    expect(await serviceAt('192.0.2.12')).toBe('node port of flow/hairpin:http');
+    expect(await serviceAt('8.8.8.8')).toBeUndefined();
+  });
+
+  it('a port that the Service at an address does not have is said to be none', async () => {
+    const notesOf = async (to: string) => (await traced('--from', '10.244.1.13', '--to', to)).route?.notes;
+    const has = 'it has the port http 80/tcp.';
+    expect(await notesOf('10.96.0.8:81')).toEqual([
+      `Service flow/sticky, whose cluster IP this is, has no port 81/tcp: ${has}`,
+    ]);
+    expect(await notesOf('http://10.96.0.8:81/')).toEqual(await notesOf('10.96.0.8:81'));
+    expect(await notesOf('10.96.0.8:80')).toEqual([]);
+    expect(await notesOf('10.96.0.8/icmp')).toEqual([]);
+    // An external IP that is the node's: its other ports are not the Service's.
+    expect(await notesOf('192.0.2.11:8889')).toEqual([]);
   });
 
   it('texts that were compiled before give the same as dumps', async () => {
@@ -187,6 +218,7 @@ describe('what cannot be answered', () => {
 
   it.each([
     [['--from', 'nobody', '--to', '10.96.0.1:80'], '--from'],
+    [['--from', 'node/nobody', '--to', '10.96.0.1:80'], 'there is no node nobody. Name one of: node-a, node-b'],
     [['--from', '10.0.0.1', '--to', '10.96.0.1'], '--to'],
     [['--from', '10.0.0.1', '--to', 'flow/nothing'], '--to'],
     [['--from', '10.0.0.1', '--to', 'flow/stikcy'], 'Like it: flow/sticky.'],
@@ -196,7 +228,7 @@ describe('what cannot be answered', () => {
     [['--from', '10.0.0.1', '--to', '10.96.0.1:80', '--local-address', 'x'], '--local-address'],
   ])('%j', async (args, word) => {
     const { diagnostics } = await ask(...CLUSTER, ...args);
-    const [first] = diagnostics.filter(({ code }) => code === 'usage');
+    const [first] = diagnostics.filter(({ code }) => code === 'usage' || code === 'unknown-node');
     expect(`${first?.message} ${first?.hint}`).toContain(word);
   });
 

@@ -257,6 +257,14 @@ describe('a Service', () => {
     expect(explanation).toMatchObject({ kind: 'service', service: 'test/web' });
     expect(explain('shop/lokal', context()).diagnostics[0]?.hint).toBe('Like it: shop/local.');
   });
+
+  it.each([
+    ['10.96.0.6', 'It is an address: cluster IP of shop/web. trace follows packets to it.'],
+    ['10.96.0.6:80', 'It is an address: cluster IP of shop/web. trace follows packets to it.'],
+    ['10.0.1.1', 'It is an address: endpoint of shop/hinted. trace follows packets to it.'],
+  ])('that is named by its address: %s', (what, hint) => {
+    expect(explain(what, context()).diagnostics[0]?.hint).toBe(hint);
+  });
 });
 
 describe('a name', () => {
@@ -514,6 +522,25 @@ describe('a line of ipvsadm or ipset', () => {
       written: true,
     });
   });
+});
+
+it('the nearest line shares what hardly any other has, and in a large cluster is found in few comparisons', () => {
+  const nearestOf = (services: number, text: string) => {
+    const objects = Array.from({ length: services }, (_, i) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: `s${i}` },
+      spec: { clusterIP: `10.96.${i >> 8}.${i & 255}`, ports: [{ port: 8443 }] },
+    }));
+    const { context: made } = explainContext(loadCluster(objects.map((object) => ({ object }))).state);
+    const explanation = made && explain(text, made).explanation;
+    return explanation?.kind === 'line' ? explanation.nearest : undefined;
+  };
+  const line = (address: string) => `-A KUBE-SERVICES -d ${address} -m tcp -p tcp --dport 8443 -j REJECT`;
+  expect(nearestOf(3, line('192.0.2.1'))).toContain('-d 10.96.0.0 ');
+  // Of a port that everybody has nothing follows; an address is found all the same.
+  expect(nearestOf(101, line('192.0.2.1'))).toBeUndefined();
+  expect(nearestOf(101, `${line('10.96.0.77')} --reject-with tcp-reset`)).toContain('-d 10.96.0.77 ');
 });
 
 it.each(['nonsense', '!!', '}', 'eat my shorts'])('what is no line says so: %s', (text) => {

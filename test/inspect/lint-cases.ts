@@ -47,6 +47,14 @@ const dns = [{ port: 53, protocol: 'UDP' }];
 const ranges = { type: 'LoadBalancer', loadBalancerSourceRanges: ['198.51.100.0/24'] };
 const configured = { configOrigin: CONFIG_ORIGIN };
 
+const twice = 'Service shop/web spec.selector: it selects the same pods as Service shop/other, both on target port 80.';
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+const containerPorts = [
+  { name: 'http', containerPort: 8080 },
+  { name: 'admin', containerPort: 9090 },
+];
+
+const second = (spec: object) => service('other', { clusterIP: '10.96.0.2', ...spec });
 const ingress = (...ips: readonly string[]) => ({ status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } } });
 const cidrs = (...texts: readonly string[]) => texts.map(parseCidr).filter((cidr) => cidr !== undefined);
 const elsewhere = (name: string) => ({ metadata: { name, namespace: 'elsewhere' } });
@@ -395,24 +403,107 @@ export const LINT_CASES: readonly LintCase[] = [
   {
     code: 'selected-twice',
     why: 'but a way in from outside beside the one from inside is on purpose',
-    objects: [service('web', app), service('other', { ...app, clusterIP: '10.96.0.2' })],
-    finds: ['Service shop/web spec.selector: it selects the same pods as Service shop/other, both on target port 80.'],
-    quiet: [service('web', app), service('other', { ...app, type: 'NodePort', clusterIP: '10.96.0.2' })],
+    objects: [service('web', app), second(app)],
+    finds: [twice],
+    wayOut: /^Correct the selector/,
+    quiet: [service('web', app), second({ ...app, type: 'NodePort' })],
   },
   {
     code: 'selected-twice',
     why: 'other selectors, but the same endpoints; and other target ports of the same pods',
     objects: [
       service('web', app),
-      service('other', { selector: { tier: 'front' }, clusterIP: '10.96.0.2', ports: [{ port: 8000 }] }),
+      second({ selector: { tier: 'front' }, ports: [{ port: 8000 }] }),
       onA,
       slice('other', [endpoint('10.1.0.1', 'a')]),
     ],
-    finds: ['Service shop/web spec.selector: it selects the same pods as Service shop/other, both on target port 80.'],
-    quiet: [
-      service('web', app),
-      service('other', { ...app, clusterIP: '10.96.0.2', ports: [{ port: 80, targetPort: 9090 }] }),
+    finds: [twice],
+    quiet: [service('web', app), second({ ...app, ports: [{ port: 80, targetPort: 9090 }] })],
+  },
+  {
+    code: 'selected-twice',
+    why: 'with the policies that may be the reason; but a headless Service beside one with a cluster IP is usual',
+    objects: [
+      service('web', { ...app, internalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP' }),
+      second({ ...app, trafficDistribution: 'PreferClose' }),
     ],
+    finds: [
+      `${twice.slice(0, -1)}; what differs: internalTrafficPolicy Local here, Cluster there; sessionAffinity ClientIP for 10800 s here, None there; trafficDistribution not set here, PreferClose there.`,
+    ],
+    wayOut: /^If both are meant, silence this/,
+    quiet: [service('web', app), second({ ...app, clusterIP: 'None' })],
+  },
+  {
+    code: 'selected-twice',
+    why: 'two ways in from outside; but not two kinds of load balancers',
+    objects: [
+      service('web', { ...app, type: 'NodePort' }),
+      second({ ...app, type: 'LoadBalancer', loadBalancerSourceRanges: ['198.51.100.0/24'] }),
+    ],
+    finds: [
+      `${twice.slice(0, -1)}; what differs: type NodePort here, LoadBalancer there; loadBalancerSourceRanges not set here, 198.51.100.0/24 there.`,
+    ],
+    quiet: [
+      service('web', { ...app, type: 'LoadBalancer' }, annotated({ 'lb.example/internal': 'true' })),
+      second({ ...app, type: 'LoadBalancer' }),
+    ],
+  },
+  {
+    code: 'selected-twice',
+    why: 'two load balancers that only kubectl annotates; but not a Service with external IPs beside one without',
+    objects: [
+      service('web', { ...app, type: 'LoadBalancer' }, annotated({ [lastApplied]: '{"name":"web"}' })),
+      second({ ...app, type: 'LoadBalancer' }),
+    ],
+    finds: [twice],
+    quiet: [service('web', { ...app, externalIPs: ['192.0.2.1'] }), second(app)],
+  },
+  {
+    code: 'selected-twice',
+    why: 'a new Service of which there are no endpoints yet; but the same selector in another namespace is another one',
+    objects: [service('web', app), onA, second(app)],
+    finds: [twice],
+    quiet: [service('web', app), service('other', { ...app, clusterIP: '10.96.0.2' }, elsewhere('other'))],
+  },
+  {
+    code: 'selected-twice',
+    why: 'other selectors, but the same workload, and a name for the port; but not the port of another name',
+    objects: [
+      service('web', { ...app, ports: [{ port: 80, targetPort: 'http' }] }),
+      second({ selector: { tier: 'front' }, ports: [{ port: 80, targetPort: 8080 }] }),
+      deployment('web', { app: 'web', tier: 'front' }, containerPorts),
+    ],
+    finds: [
+      'Service shop/web spec.selector: it selects the same pods as Service shop/other, both on target port http.',
+    ],
+    quiet: [
+      service('web', { ...app, ports: [{ port: 80, targetPort: 'http' }] }),
+      second({ selector: { tier: 'front' }, ports: [{ port: 80, targetPort: 'admin' }] }),
+      deployment('web', { app: 'web', tier: 'front' }, containerPorts),
+    ],
+  },
+  {
+    code: 'selected-twice',
+    why: 'two headless Services; but one for peers beside one for clients is usual',
+    objects: [service('web', { ...app, clusterIP: 'None' }), second({ ...app, clusterIP: 'None' })],
+    finds: [twice],
+    quiet: [
+      service('web', { ...app, clusterIP: 'None' }),
+      second({ ...app, clusterIP: 'None', publishNotReadyAddresses: true }),
+    ],
+  },
+  {
+    code: 'selected-twice',
+    why: 'three of them: each with the first that it may be a copy of; but TCP and UDP are two things',
+    objects: [
+      service('balancer-a', { ...app, type: 'LoadBalancer', loadBalancerClass: 'a.example/lb' }),
+      service('balancer-b', { ...app, type: 'LoadBalancer', clusterIP: '10.96.0.2' }),
+      service('balancer-c', { ...app, type: 'LoadBalancer', clusterIP: '10.96.0.3' }),
+    ],
+    finds: [
+      'Service shop/balancer-c spec.selector: it selects the same pods as Service shop/balancer-b, both on target port 80.',
+    ],
+    quiet: [service('web', app), second({ ...app, ports: [{ port: 80, protocol: 'UDP' }] })],
   },
   {
     code: 'slice-by-hand',

@@ -1,6 +1,7 @@
 /** The lines of rules behind changes of traffic, as unified diffs for each Service. */
 import { createTwoFilesPatch } from 'diff';
 import { BACKENDS } from '../../backends/compile.js';
+import { groupBy } from '../../net/group.js';
 import { compareBytes } from '../../net/text.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
@@ -61,13 +62,7 @@ function textsOf(plan: NodePlan): Texts {
       lines: pieces.join('').split('\n').slice(0, -1),
     }));
   const wholes = new Map(partsOf(plan).map(({ name, lines }) => [name, new Set(lines)]));
-  const byService = new Map<string, ServicePortPlan[]>();
-  for (const port of plan.servicePorts) {
-    const name = serviceOf(port);
-    const ports = byService.get(name);
-    if (ports === undefined) byService.set(name, [port]);
-    else ports.push(port);
-  }
+  const byService = groupBy(plan.servicePorts, serviceOf);
   return (service) => {
     const servicePorts = byService.get(service) ?? [];
     return partsOf({ ...plan, servicePorts }).map(({ name, lines }) => ({

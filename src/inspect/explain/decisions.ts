@@ -1,6 +1,6 @@
 /** The decisions about one service port, each with its reason: read off the plan, never taken again. */
 import type { ProxyMode } from '../../kube/config.js';
-import { joinHostPort } from '../../net/ip.js';
+import { isLoopback, joinHostPort } from '../../net/ip.js';
 import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
@@ -43,7 +43,7 @@ function nodePortNote(node: NodeFacts, mode: ProxyMode): string {
   }
   const served = all
     ? node.hostAddresses
-    : local.filter((ip) => node.localhostNodePorts || !(ip === '::1' || ip.startsWith('127.')));
+    : local.filter((text) => node.localhostNodePorts || !isLoopback({ family: node.family, text }));
   return served.length === 0 ? 'nowhere: no address of this node is known for it' : `on ${served.join(', ')}`;
 }
 

@@ -4,9 +4,12 @@ import type { ReadNftResult } from '../../backends/nftables/problem.js';
 import { readNft, recogniseNft } from '../../backends/nftables/recognise.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../../kube/diagnostics.js';
 import { show } from '../../kube/fields.js';
+import { serviceKey } from '../../kube/service.js';
 import type { ClusterState, ServiceEntry } from '../../kube/state.js';
+import { parseIp } from '../../net/ip.js';
 import { compareBytes } from '../../net/text.js';
 import { alikeText, someNames } from '../alike.js';
+import { addressKind, servicesAt } from '../service-names.js';
 import type { ExplainContext } from './context.js';
 import { explainLines, isLine } from './line.js';
 import type { Explanation } from './model.js';
@@ -37,7 +40,7 @@ export function explain(
   const answer = (explanation: Explanation): Explained => ({ explanation, diagnostics: [] });
   if (kind === 'line' || (kind === undefined && isLine(text))) return explainText(text, context);
   if (kind === 'name') return answer(explainName(text, context));
-  const found = findService(text, context.state, namespace);
+  const found = findService(text, context, namespace);
   if ('entry' in found) return answer(explainService(found.entry, context, found.port));
   // Names of Services are in lower case, so nothing else is meant by one in capitals.
   if (kind === undefined && (isKnownName(text, context) || /^(KUBE|cali|CNI|FLANNEL|CILIUM)[-_]/.test(text))) {
@@ -66,7 +69,8 @@ type FoundService =
   | { readonly problem: Diagnostic };
 
 /** `namespace/name:port`; the namespace may be left out where only one has such a Service. */
-function findService(text: string, state: ClusterState, namespace: string | undefined): FoundService {
+function findService(text: string, context: ExplainContext, namespace: string | undefined): FoundService {
+  const { state } = context;
   const [, , given = namespace, name = '', port] = /^(([^/:]+)\/)?([^/:]+)(?::([^/:]+))?$/.exec(text) ?? [];
   const entries = [...state.services.values()].filter(
     ({ service }) => service.name === name && (given === undefined || service.namespace === given),
@@ -87,7 +91,27 @@ function findService(text: string, state: ClusterState, namespace: string | unde
     return { problem: diagnostic('unknown-service', message, { hint: 'Write NAMESPACE/NAME.' }) };
   }
   const message = `there is no Service ${show(text)}, and no chain or set is named so.`;
-  return { problem: diagnostic('unknown-service', message, { hint: candidates(name || text, state) }) };
+  const hint = addressOwners(text, context) ?? candidates(name || text, state);
+  return { problem: diagnostic('unknown-service', message, { hint }) };
+}
+
+/** Whose an address is that was given for a name, with a port or without; undefined where it is nobody's. */
+function addressOwners(text: string, context: ExplainContext): string | undefined {
+  const [, host = text] = /^\[?([^\]]*?)\]?:\d+$/.exec(parseIp(text) === undefined ? text : '') ?? [];
+  const ip = parseIp(host);
+  if (ip === undefined) return undefined;
+  const owners = servicesAt(context.state, ip).map(
+    (service) => `${addressKind(service, ip)} of ${serviceKey(service)}`,
+  );
+  for (const { servicePorts } of context.plans) {
+    for (const { namespace, service, endpoints } of servicePorts) {
+      if (endpoints.some(({ source }) => source.address === ip.text))
+        owners.push(`endpoint of ${namespace}/${service}`);
+    }
+  }
+  const distinct = [...new Set(owners)];
+  if (distinct.length === 0) return undefined;
+  return `It is an address: ${someNames(distinct)}. trace follows packets to it.`;
 }
 
 /** Services whose names are like one that is not there, or else all. */

@@ -1,4 +1,5 @@
 /** What a node does for one Service, and why. */
+import { SERVICE_PROXY_NAME_LABEL } from '../../kube/labels.js';
 import { serviceKey } from '../../kube/service.js';
 import { emptyState, type ServiceEntry, setService, setSlice } from '../../kube/state.js';
 import { FAMILIES } from '../../net/family.js';
@@ -44,8 +45,8 @@ function summaryOf({ service }: ServiceEntry): string {
 /** In the order in which kube-proxy looks. */
 function noRulesReason({ service }: ServiceEntry, { setting }: ExplainContext): string | undefined {
   if (service.otherProxy) {
-    const name = service.object.metadata?.labels?.['service.kubernetes.io/service-proxy-name'] ?? '';
-    return `the label service.kubernetes.io/service-proxy-name gives it to another proxy, ${name}.`;
+    const name = service.object.metadata?.labels?.[SERVICE_PROXY_NAME_LABEL] ?? '';
+    return `the label ${SERVICE_PROXY_NAME_LABEL} gives it to another proxy, ${name}.`;
   }
   if (service.type === 'ExternalName') return 'a Service of type ExternalName exists in DNS only.';
   if (service.headless) return 'a headless Service has no cluster IP that could be translated.';

@@ -4,6 +4,7 @@ import { parseRuleArguments } from '../../backends/xtables/parse-rule.js';
 import { printMatch, printRuleArguments } from '../../backends/xtables/print-rule.js';
 import type { Match, NatRange, RuleSpec, Target } from '../../backends/xtables/rule.js';
 import { PROBABILITY_ONE, shareOf } from '../../backends/xtables/values.js';
+import { addTo } from '../../net/group.js';
 import { joinHostPort } from '../../net/ip.js';
 import { type ExplainContext, linesOf } from './context.js';
 import type { LineExplanation, NameExplanation } from './model.js';
@@ -53,10 +54,7 @@ function rulesByChain(texts: Readonly<Record<string, string>>): ReadonlyMap<stri
   const chains = new Map<string, string[]>();
   for (const line of linesOf(texts)) {
     const [, , chain, args = ''] = RULE.exec(line) ?? [];
-    if (chain === undefined) continue;
-    const rules = chains.get(chain);
-    if (rules === undefined) chains.set(chain, [args]);
-    else rules.push(args);
+    if (chain !== undefined) addTo(chains, chain, args);
   }
   knownRules.set(texts, chains);
   return chains;

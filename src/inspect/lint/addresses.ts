@@ -2,10 +2,11 @@
 import type { FieldPath } from '../../kube/diagnostics.js';
 import { type Service, serviceKey } from '../../kube/service.js';
 import { apiNameOf, FAMILIES } from '../../net/family.js';
+import { groupBy } from '../../net/group.js';
 import { cidrContains, parseIp } from '../../net/ip.js';
 import { compareBytes } from '../../net/text.js';
 import type { Check } from './check.js';
-import { groupBy, type LintCluster, nodeSubject, serviceSubject, someOf } from './cluster.js';
+import { type LintCluster, nodeSubject, serviceSubject, someOf } from './cluster.js';
 
 const CVE =
   'Whoever may write Services can so take over traffic that is meant for somebody else, which is CVE-2020-8554 and has ' +

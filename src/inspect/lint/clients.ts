@@ -2,7 +2,7 @@
 import type { Service } from '../../kube/service.js';
 import { fieldOf, listOf } from '../../kube/simulate/values.js';
 import { apiNameOf, FAMILIES, type Family } from '../../net/family.js';
-import { type Cidr, parseCidr } from '../../net/ip.js';
+import { type Cidr, isLoopback, parseCidr } from '../../net/ip.js';
 import { nodeFacts } from '../../plan/node.js';
 import type { Check } from './check.js';
 import { eachNamed, familiesOf, type LintCluster, serviceSubject, someOf } from './cluster.js';
@@ -129,7 +129,7 @@ function hasOpenNodePorts({ nodes, config, mode }: LintCluster, family: Family):
   if (nodes.length === 0) return true;
   return nodes.some((node) => {
     const { nodePortAddresses } = nodeFacts(node, family, mode, config);
-    return nodePortAddresses.all || nodePortAddresses.local.some((ip) => !ip.startsWith('127.') && ip !== '::1');
+    return nodePortAddresses.all || nodePortAddresses.local.some((text) => !isLoopback({ family, text }));
   });
 }
 

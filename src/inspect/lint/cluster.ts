@@ -127,7 +127,8 @@ function isProxied(service: Service): boolean {
   return !service.headless && !service.otherProxy && service.type !== 'ExternalName';
 }
 
-function portsOf(entry: ServiceEntry): readonly PortFacts[] {
+/** The ports of one Service. */
+export function portsOf(entry: ServiceEntry): readonly PortFacts[] {
   const { service, slices } = entry;
   return familiesOf(entry).flatMap((family) =>
     service.ports.map((port, index) => {
@@ -143,6 +144,25 @@ export function familiesOf({ service, slices }: ServiceEntry): readonly Family[]
   if (allocated.length > 0) return allocated;
   const served = FAMILIES.filter((family) => slices.some((slice) => slice.family === family));
   return served.length > 0 ? served : ['ipv4'];
+}
+
+/** The selector of a Service; undefined where the EndpointSlice controller selects nothing. */
+export function selectorOf(service: Service): Labels | undefined {
+  if (!service.hasSelector || service.type === 'ExternalName') return undefined;
+  return labelsOf(service.object.spec?.selector);
+}
+
+/** `app=web,tier=front`, in one order whatever order they come in. */
+export function printLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(',');
+}
+
+/** Whether it is made for clients outside the cluster: by node ports, a load balancer or external IPs. */
+export function hasOutside({ type, externalIPs }: Service): boolean {
+  return type !== 'ClusterIP' || externalIPs.ipv4.length + externalIPs.ipv6.length > 0;
 }
 
 /** Whether traffic can go to it: ready, or going away but still answering. */
@@ -175,18 +195,6 @@ export function sliceSubject(slice: EndpointSlice, service: Service | undefined)
 export function nodeSubject(node: Node, path?: FieldPath): Subject {
   const object = `Node ${node.name}`;
   return { object, group: object, namespace: undefined, origin: node.origin, path, annotations: [] };
-}
-
-/** Values by what they have in common, in the order of their first. */
-export function groupBy<T>(values: Iterable<T>, keyOf: (value: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const key = keyOf(value);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [value]);
-    else group.push(value);
-  }
-  return groups;
 }
 
 /** Some names of many: `a, b, c and 12 more`. */

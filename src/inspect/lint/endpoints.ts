@@ -3,8 +3,9 @@ import { SERVICE_NAME_LABEL } from '../../kube/labels.js';
 import { serviceKey } from '../../kube/service.js';
 import { fieldOf, labelsOf, listOf, nameOf, namespaceOf } from '../../kube/simulate/values.js';
 import { apiNameOf } from '../../net/family.js';
+import { groupBy } from '../../net/group.js';
 import type { Check } from './check.js';
-import { count, familiesOf, familyPrefix, groupBy, isUsable, serviceSubject, sliceSubject, someOf } from './cluster.js';
+import { count, familiesOf, familyPrefix, isUsable, serviceSubject, sliceSubject, someOf } from './cluster.js';
 import { unknownTargets } from './selectors.js';
 
 /** On an Endpoints object: it has more endpoints than it lists. */

@@ -1,6 +1,7 @@
 /** Settings of kube-proxy, and what a mode lacks that another one has. */
 import { JUDGED_DIFFERENCES, type ModeDifference } from '../../backends/modes.js';
 import type { ProxyMode } from '../../kube/config.js';
+import { IPVS_SCHEDULERS } from '../../kube/config-check.js';
 import type { FieldPath } from '../../kube/diagnostics.js';
 import type { Node } from '../../kube/node.js';
 import { type Service, serviceKey } from '../../kube/service.js';
@@ -11,9 +12,6 @@ import { neutralNode, nodeFacts } from '../../plan/node.js';
 import { planNode } from '../../plan/plan.js';
 import type { Check } from './check.js';
 import { type LintCluster, nodeSubject, type Subject, serviceSubject, someOf } from './cluster.js';
-
-/** Schedulers that come with the kernel. */
-const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh', 'dh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos'];
 
 /** Schedulers that leave most endpoints idle under kube-proxy, and why. */
 const UNBALANCED: Readonly<Record<string, string>> = {
@@ -155,7 +153,7 @@ export const MODE_CHECKS = [
     *find(cluster) {
       const { scheduler } = cluster.config.ipvs;
       if (cluster.mode !== 'ipvs') return;
-      const effect = SCHEDULERS.includes(scheduler) ? UNBALANCED[scheduler] : 'is none that comes with the kernel';
+      const effect = IPVS_SCHEDULERS.has(scheduler) ? UNBALANCED[scheduler] : 'is none that comes with the kernel';
       if (effect === undefined) return;
       yield { at: cluster.configSubject, path: ['ipvs', 'scheduler'], message: `scheduler ${scheduler} ${effect}.` };
     },

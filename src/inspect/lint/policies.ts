@@ -8,6 +8,7 @@ import {
   eachNamed,
   familiesOf,
   familyPrefix,
+  hasOutside,
   isUsable,
   type LintCluster,
   nodeSubject,
@@ -134,10 +135,6 @@ function hasDetector({ config, mode }: LintCluster, node: Node, family: Family):
 /** Whether policy Local applies to something that the outside can reach. */
 function hasLocalOutside(service: Service): boolean {
   return service.externalTrafficPolicy === 'Local' && hasOutside(service);
-}
-
-function hasOutside({ type, externalIPs }: Service): boolean {
-  return type !== 'ClusterIP' || externalIPs.ipv4.length + externalIPs.ipv6.length > 0;
 }
 
 /** External IPs are not a load balancer's, so nobody asks the health check port before using them. */

@@ -1,11 +1,11 @@
 /** Selectors and target ports against Pods and pod templates. */
 import { show } from '../../kube/fields.js';
 import { MANAGED_BY_LABEL } from '../../kube/labels.js';
-import { type Service, serviceKey } from '../../kube/service.js';
 import { type Labels, labelsOf } from '../../kube/simulate/values.js';
 import type { ServiceEntry } from '../../kube/state.js';
 import type { Check } from './check.js';
-import { groupBy, type LintCluster, type PortFacts, serviceSubject, sliceSubject, someOf } from './cluster.js';
+import { type LintCluster, printLabels, selectorOf, serviceSubject, sliceSubject, someOf } from './cluster.js';
+import { SELECTED_TWICE } from './selected-twice.js';
 import { containerPortsOf, type PodSource } from './workloads.js';
 
 /** Checks about what a Service selects. */
@@ -59,36 +59,7 @@ export const SELECTOR_CHECKS = [
       }
     },
   },
-  {
-    code: 'selected-twice',
-    severity: 'note',
-    title: 'two Services that send the same traffic to the same pods',
-    reason:
-      'Two Services of one type, with the same policies, select the same pods on the same port: often a copied manifest ' +
-      'whose selector was not changed, so that one of them reaches the wrong pods.',
-    wayOut: 'Correct the selector of one of them, or remove it.',
-    *find(cluster) {
-      const selecting = cluster.ports.filter(({ service }) => selectorOf(service) !== undefined);
-      const groups = groupBy(selecting, (facts) => {
-        const { service, port, family, endpoints } = facts;
-        const pods =
-          endpoints.length > 0
-            ? endpoints.map(({ text }) => text).join()
-            : `${printLabels(selectorOf(service) ?? {})} ${targetOf(facts)}`;
-        return [service.namespace, family, port.protocol, purposeOf(service), pods].join('|');
-      });
-      for (const { services, targets } of pairsOf(groups.values())) {
-        const [first, second] = services;
-        const ports = `target port${targets.size === 1 ? '' : 's'} ${someOf([...targets])}`;
-        yield {
-          at: serviceSubject(second),
-          path: ['spec', 'selector'],
-          message: `it selects the same pods as Service ${serviceKey(first)}, both on ${ports}.`,
-          others: [serviceSubject(first, ['spec', 'selector'])],
-        };
-      }
-    },
-  },
+  SELECTED_TWICE,
   {
     code: 'slice-by-hand',
     severity: 'warning',
@@ -114,33 +85,6 @@ export const SELECTOR_CHECKS = [
     },
   },
 ] as const satisfies readonly Check[];
-
-/** Two Services, and their common target ports. */
-interface Pair {
-  readonly services: readonly [Service, Service];
-  readonly targets: Set<string>;
-}
-
-/** The first Service of each group with each other one. */
-function pairsOf(groups: Iterable<readonly PortFacts[]>): Iterable<Pair> {
-  const pairs = new Map<string, Pair>();
-  for (const [first, ...others] of groups) {
-    if (first === undefined) continue;
-    for (const other of others) {
-      if (other.service === first.service) continue;
-      const key = `${serviceKey(first.service)} ${serviceKey(other.service)}`;
-      const pair = pairs.get(key) ?? { services: [first.service, other.service], targets: new Set<string>() };
-      pairs.set(key, pair);
-      pair.targets.add(targetOf(other));
-    }
-  }
-  return pairs.values();
-}
-
-/** The target port as it is written; the port itself where nothing is. */
-function targetOf({ service, port, index }: PortFacts): string {
-  return String(service.object.spec?.ports?.[index]?.targetPort || port.port);
-}
 
 /** A port whose named target no selected source has. */
 interface UnknownTarget {
@@ -168,24 +112,8 @@ export function unknownTargets(cluster: LintCluster, { service, slices }: Servic
     .map((port) => ({ ...port, sources }));
 }
 
-/** undefined where the EndpointSlice controller selects nothing. */
-function selectorOf(service: Service): Labels | undefined {
-  if (!service.hasSelector || service.type === 'ExternalName') return undefined;
-  return labelsOf(service.object.spec?.selector);
-}
-
 function hasAnyEndpoint({ slices }: ServiceEntry): boolean {
   return slices.some(({ endpoints }) => endpoints.length > 0);
-}
-
-/** What makes two Services for the same pods different on purpose. */
-function purposeOf(service: Service): string {
-  const { type, internalTrafficPolicy, externalTrafficPolicy, affinitySeconds } = service;
-  const { loadBalancerClass, trafficDistribution } = service.object.spec ?? {};
-  // Load balancers are told apart by annotations: one for the intranet, one for the internet.
-  const annotations = type === 'LoadBalancer' ? printLabels(labelsOf(service.object.metadata?.annotations)) : '';
-  const policies = [internalTrafficPolicy, externalTrafficPolicy, affinitySeconds, trafficDistribution];
-  return JSON.stringify([type, policies, loadBalancerClass, annotations]);
 }
 
 /** What the selector was probably meant for: the same labels in another namespace, else the most of them in its own. */
@@ -210,11 +138,4 @@ function nearestSource(
   const has = best.source.labels[key];
   const what = has === undefined ? `lacks ${key}=${value}` : `has ${key}=${has}, not ${value}`;
   return { source: best.source, why: `${best.source.subject.object} ${what}` };
-}
-
-function printLabels(labels: Labels): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .sort()
-    .join(',');
 }

@@ -5,7 +5,7 @@ import { labelsOf } from '../../kube/simulate/values.js';
 import type { ServiceEntry } from '../../kube/state.js';
 import type { Endpoint } from '../../plan/endpoints.js';
 import type { Check } from './check.js';
-import { count, type LintCluster, nodeSubject, type PortFacts, serviceSubject, someOf } from './cluster.js';
+import { count, hasOutside, type LintCluster, nodeSubject, type PortFacts, serviceSubject, someOf } from './cluster.js';
 
 /** The annotations that ask for hints by zone: the former name, which the controller reads first, and the present one. */
 const MODE_ANNOTATIONS = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
@@ -152,9 +152,8 @@ function zoneGaps(
 }
 
 /** Whether no traffic is under policy Cluster: policy Local inside, and the outside cannot reach the Service. */
-function isLocalOnly({ type, internalTrafficPolicy, externalIPs }: Service): boolean {
-  const isInside = type === 'ClusterIP' && externalIPs.ipv4.length + externalIPs.ipv6.length === 0;
-  return internalTrafficPolicy === 'Local' && isInside;
+function isLocalOnly(service: Service): boolean {
+  return service.internalTrafficPolicy === 'Local' && !hasOutside(service);
 }
 
 /** How a Service asks for hints. */

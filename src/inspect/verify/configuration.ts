@@ -1,15 +1,16 @@
 /** What differs as a whole because the node was configured otherwise: one finding instead of one for each rule. */
 import type { NodeFacts } from '../../plan/node.js';
 import { type Adapter, type Comparison, compareNode } from './engine.js';
-import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+import type { VerifyFinding } from './finding.js';
+import { nodeFinding } from './node-findings.js';
 
 /** A way in which the node may be configured, told from its rules. */
 export interface ConfigurationGuess {
-  /** `the masquerade mark is 0x8000`. */
+  /** The configuration's field: `masqueradeBit`. */
+  readonly setting: string;
+  /** What the rules were made with, and what the configuration says: `15 (mark 0x8000)`. */
   readonly is: string;
   readonly should: string;
-  /** The configuration's field. */
-  readonly setting: string;
   readonly node: NodeFacts;
   /** How many differences it must explain; a guess from what is not there is none when only one rule is missing. */
   readonly least: number;
@@ -53,14 +54,7 @@ export function compareConfigured(
 }
 
 function configurationFinding({ is, should, setting, node }: ConfigurationGuess): VerifyFinding {
-  return {
-    code: 'configuration',
-    severity: VERIFY_CODES.configuration.severity,
-    servicePort: undefined,
-    protocol: undefined,
-    family: node.family,
-    message: `the rules were made with ${setting} ${is}, the configuration says ${should}.`,
-    hint: 'Give the configuration that kube-proxy runs with (--config), or restart it with this one.',
-    details: [],
-  };
+  const message = `the rules were made with ${setting} ${is}, the configuration says ${should}.`;
+  const hint = 'Give the configuration that kube-proxy runs with (--config), or restart it with this one.';
+  return nodeFinding('configuration', node.family, message, hint);
 }

@@ -47,8 +47,18 @@ export function withEndpoints(
   local: readonly Endpoint[],
   more: Partial<ServicePortPlan>,
 ): ServicePortPlan {
-  const reachable = [...new Map([...cluster, ...local].map((each) => [each.text, each])).values()];
+  const reachable = onceEach([...cluster, ...local]);
   return { ...plan, clusterEndpoints: cluster, localEndpoints: local, reachableEndpoints: reachable, ...more };
+}
+
+/** One of each text: of several the last, in the place of the first. */
+export function onceEach<T extends { readonly text: string }>(items: readonly T[]): readonly T[] {
+  return [...new Map(items.map((item) => [item.text, item])).values()];
+}
+
+/** Whether two lists without repetitions are the same but for their order. */
+export function sameEndpoints(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
+  return a.length === b.length && endpointsMinus(a, b).length === 0;
 }
 
 /** Endpoints of one list that the other lacks. */

@@ -1,5 +1,6 @@
 /** Comparing a node with what it should be: which containers and items differ, and of which service port they are. */
 import type { ClusterState } from '../../kube/state.js';
+import { addTo } from '../../net/group.js';
 import type { NodeFacts } from '../../plan/node.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import {
@@ -10,6 +11,7 @@ import {
   type Item,
   sameContainer,
 } from './contents.js';
+import { onceEach } from './endpoints.js';
 import type { VerifyCode } from './finding.js';
 
 /** What one mode knows of itself. */
@@ -38,7 +40,20 @@ export interface Adapter {
 }
 
 /** How many lowered plans an adapter keeps: each is needed a few times in a row, and all of them would be much. */
-export const MOST_LOWERED = 64;
+const MOST_LOWERED = 64;
+
+/** The same function, which keeps what it made last. */
+export function keepLowered(lower: Adapter['lower']): Adapter['lower'] {
+  const lowered = new Map<ServicePortPlan, Contents>();
+  return (plan) => {
+    const known = lowered.get(plan);
+    if (known !== undefined) return known;
+    const contents = lower(plan);
+    if (lowered.size >= MOST_LOWERED) lowered.clear();
+    lowered.set(plan, contents);
+    return contents;
+  };
+}
 
 /** A kind of change and, where that is not enough, what happened. */
 export interface Classified {
@@ -121,7 +136,7 @@ function takeFixed({ fixed, observed }: Adapter) {
     for (const item of container.items) {
       const match = pool.take(item);
       if (match === undefined) differences.push({ kind: 'missing', container, should: item, is: undefined });
-      else if (container.kind === 'chain') push(lasts, container.name, match);
+      else if (container.kind === 'chain') addTo(lasts, container.name, match);
     }
   }
   return { pools, lasts, voided, differences };
@@ -154,7 +169,7 @@ function takeServices(adapter: Adapter, pools: ReadonlyMap<string, Pool>, voided
         const claim = `${container.name} ${item.text}`;
         if (container.kind !== 'chain') claims.set(claim, (claims.get(claim) ?? 0) + 1);
         const match = pool.take(item);
-        if (match !== undefined) push(own, container.name, match);
+        if (match !== undefined) addTo(own, container.name, match);
         else if (voided.has(container.name)) voids.push(container.name);
         else differs = true;
       }
@@ -179,7 +194,7 @@ function leftItems({ observed, attribute }: Adapter, pools: ReadonlyMap<string, 
       else {
         const own = extras.get(plan) ?? new Map<string, Item[]>();
         extras.set(plan, own);
-        push(own, name, is);
+        addTo(own, name, is);
       }
     }
   }
@@ -209,7 +224,7 @@ interface Pool {
 function createPool(container: Container | undefined): Pool {
   const items = new Map<string, Item[]>();
   const used = new Set<Item>();
-  for (const item of container?.items ?? []) push(items, item.text, item);
+  for (const item of container?.items ?? []) addTo(items, item.text, item);
   const isRules = container?.kind === 'chain';
   const next = new Map<string, number>();
   return {
@@ -233,12 +248,6 @@ function misplaced(chain: Container | undefined, last: readonly Item[], pool: Po
   const is = chain.items.findLast((item) => !foreign.has(item));
   if (is === undefined || last.includes(is)) return [];
   return [{ kind: 'order', container: chain, should: last[0], is }];
-}
-
-function push<K>(map: Map<K, Item[]>, key: K, item: Item): void {
-  const known = map.get(key);
-  if (known === undefined) map.set(key, [item]);
-  else known.push(item);
 }
 
 /** Shared containers that somebody emptied: service ports that lack nothing else, or rules of nobody, are missing there. */
@@ -305,8 +314,4 @@ function compareShared(should: Container, is: Container): readonly Difference[] 
   const unique = is.kind === 'chain' ? should : { ...should, items: onceEach(should.items) };
   if (is.items.length > 0) return compareContainers({ ...unique, settings: '' }, { ...is, settings: '' });
   return unique.items.map((item) => ({ kind: 'missing', container: should, should: item, is: undefined }));
-}
-
-function onceEach(items: readonly Item[]): readonly Item[] {
-  return [...new Map(items.map((item) => [item.text, item])).values()];
 }

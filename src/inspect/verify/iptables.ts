@@ -3,6 +3,7 @@
 import { lowerServicePort } from '../../backends/iptables/fragment.js';
 import { endpointChain, servicePortChains } from '../../backends/iptables/names.js';
 import { createRulesCompiler, LARGE_CLUSTER_ENDPOINTS, LOCALNET_RULE } from '../../backends/iptables/rules.js';
+import { type Fraction, fraction, minus, ONE, oneIn, plus, times, ZERO } from '../../backends/packet/fraction.js';
 import type { RuleSpec } from '../../backends/xtables/rule.js';
 import { PROBABILITY_ONE, shareOf } from '../../backends/xtables/values.js';
 import type { ClusterState } from '../../kube/state.js';
@@ -12,8 +13,8 @@ import type { Endpoint } from '../../plan/endpoints.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, withEndpoints } from './endpoints.js';
-import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
+import { endpointOf, onceEach, sameEndpoints, withEndpoints } from './endpoints.js';
+import { type Adapter, type Classified, keepLowered, type StaleGroup } from './engine.js';
 import { sharesText } from './shares.js';
 import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './xtables-contents.js';
 
@@ -21,19 +22,13 @@ import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './
 export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: Contents): Adapter {
   const { node, servicePorts } = plan;
   const context = { node, endpointComments: plan.endpointCount <= LARGE_CLUSTER_ENDPOINTS };
-  const lowered = new Map<ServicePortPlan, Contents>();
-  const lower = (each: ServicePortPlan): Contents => {
-    const known = lowered.get(each);
-    if (known !== undefined) return known;
+  const lower = keepLowered((each) => {
     const { filterRules, natChains, natRules } = lowerServicePort(each, context);
-    const contents = writtenContents([
+    return writtenContents([
       { table: 'filter', text: filterRules },
       { table: 'nat', text: natChains + natRules },
     ]);
-    if (lowered.size >= MOST_LOWERED) lowered.clear();
-    lowered.set(each, contents);
-    return contents;
-  };
+  });
   const text = createRulesCompiler()({ ...plan, servicePorts: [] }).join('');
   const fixed = new Map(writtenContents([{ table: '', text }]));
   if (!fixed.has(FIREWALL)) fixed.set(FIREWALL, chainContainer(FIREWALL, kubeletRules(observed)));
@@ -201,7 +196,7 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     ...cluster,
     ...local,
   ]);
-  if (sameTexts(cluster, plan.clusterEndpoints) && sameTexts(local, plan.localEndpoints)) {
+  if (sameEndpoints(cluster, plan.clusterEndpoints) && sameEndpoints(local, plan.localEndpoints)) {
     return withEndpoints(plan, cluster, local, affinity);
   }
   const isOpen = cluster.length > 0 || local.length > 0 || chain(chains.ext) !== undefined;
@@ -215,15 +210,6 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     internal;
   const hasEndpoints = isOpen || internal === 'drop';
   return withEndpoints(plan, cluster, local, { ...affinity, hasEndpoints, internal, external });
-}
-
-function onceEach(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  return [...new Map(endpoints.map((each) => [each.text, each])).values()];
-}
-
-function sameTexts(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
-  const texts = new Set(b.map(({ text }) => text));
-  return a.length === b.length && a.every(({ text }) => texts.has(text));
 }
 
 function affinityOf(
@@ -325,39 +311,28 @@ function randomOf(item: Item | undefined): number | undefined {
 function uneven(items: readonly Item[], plan: ServicePortPlan): Classified | undefined {
   const protocol = lowerProtocol(plan.protocol);
   const names = new Map(plan.endpoints.map((each) => [endpointChain(plan.name, protocol, each.text), each.text]));
-  const shares = new Map<string, readonly [bigint, bigint]>();
-  let left: readonly [bigint, bigint] = [1n, 1n];
+  const shares = new Map<string, Fraction>();
+  let left = ONE;
   for (const item of items) {
     const target = targetOf(item);
     if (target === undefined || !target.startsWith('KUBE-SEP-') || recentOf(specOf(item)) !== undefined) continue;
     const threshold = randomOf(item);
-    const part = threshold === undefined ? ([1n, 1n] as const) : chanceOf(threshold);
+    const chance = threshold === undefined ? ONE : chanceOf(threshold);
     const name = names.get(target) ?? target;
-    const before = shares.get(name) ?? [0n, 1n];
-    shares.set(name, add(before, [left[0] * part[0], left[1] * part[1]]));
-    left = reduce([left[0] * (part[1] - part[0]), left[1] * part[1]]);
+    shares.set(name, plus(shares.get(name) ?? ZERO, times(left, chance)));
+    left = times(left, minus(ONE, chance));
   }
   return { code: 'uneven', message: sharesText(shares, left) };
 }
 
-function add(a: readonly [bigint, bigint], b: readonly [bigint, bigint]): readonly [bigint, bigint] {
-  return reduce([a[0] * b[1] + b[0] * a[1], a[1] * b[1]]);
-}
-
-function reduce([a, b]: readonly [bigint, bigint]): readonly [bigint, bigint] {
-  let [x, y] = [a, b];
-  while (y !== 0n) [x, y] = [y, x % y];
-  return x === 0n ? [a, b] : [a / x, b / x];
-}
-
 /** A probability as the fraction that was meant. */
-function chanceOf(threshold: number): readonly [bigint, bigint] {
+function chanceOf(threshold: number): Fraction {
   const k = shareOf(threshold);
-  if (k !== undefined) return [1n, BigInt(k)];
+  if (k !== undefined) return oneIn(k);
   // What is left to the others may be the round number: 0.75 is three quarters.
   for (let parts = 2; parts <= 100; parts++) {
     const count = Math.round((threshold / PROBABILITY_ONE) * parts);
-    if (Math.abs((count / parts) * PROBABILITY_ONE - threshold) < 1) return reduce([BigInt(count), BigInt(parts)]);
+    if (Math.abs((count / parts) * PROBABILITY_ONE - threshold) < 1) return fraction(BigInt(count), BigInt(parts));
   }
-  return reduce([BigInt(threshold), BigInt(PROBABILITY_ONE)]);
+  return fraction(BigInt(threshold), BigInt(PROBABILITY_ONE));
 }

@@ -15,8 +15,8 @@ import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
-import { type Adapter, type Classified, MOST_LOWERED } from './engine.js';
+import { endpointOf, endpointsMinus, sameEndpoints, withEndpoints } from './endpoints.js';
+import { type Adapter, type Classified, keepLowered } from './engine.js';
 import { specOf, writtenContents } from './xtables-contents.js';
 
 /** Which of the texts of a node are there to be compared. */
@@ -135,15 +135,10 @@ function withoutDraining(
 export function ipvsAdapter(plan: NodePlan, state: ClusterState, found: Contents, parts: IpvsParts): Adapter {
   const { node, servicePorts } = plan;
   const holders = serverHolders(plan);
-  const lowered = new Map<ServicePortPlan, Contents>();
-  const lower = (each: ServicePortPlan): Contents => {
-    const known = lowered.get(each);
-    if (known !== undefined) return known;
-    const contents = lowerContents(each, node, parts, (service) => holders.get(service) === idOf(each));
-    if (lowered.size >= MOST_LOWERED) lowered.clear();
-    lowered.set(each, contents);
-    return contents;
-  };
+  const lower = keepLowered((each) => {
+    const holds = (service: string): boolean => holders.get(service) === idOf(each);
+    return lowerContents(each, node, parts, holds);
+  });
   const byId = new Map(servicePorts.map((each) => [idOf(each), each]));
   const planOfServer = (name: string) => byId.get(holders.get(name.replace('virtual server ', '')) ?? '');
   const { observed, draining } = withoutDraining(found, (name) => {
@@ -364,8 +359,7 @@ function infer(plan: ServicePortPlan, scope: Contents, parts: IpvsParts): Servic
 function common(lists: readonly { readonly endpoints: readonly Endpoint[] }[]): readonly Endpoint[] | undefined {
   const [first, ...others] = lists.map(({ endpoints }) => endpoints);
   if (first === undefined) return undefined;
-  const same = others.every((each) => each.length === first.length && endpointsMinus(each, first).length === 0);
-  return same ? first : undefined;
+  return others.every((each) => sameEndpoints(each, first)) ? first : undefined;
 }
 
 function inLoopBack({ source, port }: Endpoint, plan: ServicePortPlan, scope: Contents): boolean {

@@ -10,6 +10,7 @@ import { splitComment } from '../../backends/nftables/properties.js';
 import { readNftScript } from '../../backends/nftables/read-script.js';
 import type { NftTable } from '../../backends/nftables/rule-set.js';
 import { WORDS } from '../../backends/nftables/words.js';
+import { type Fraction, fraction, isZero } from '../../backends/packet/fraction.js';
 import type { ClusterState } from '../../kube/state.js';
 import { joinHostPort } from '../../net/ip.js';
 import { lowerProtocol } from '../../net/protocol.js';
@@ -18,9 +19,9 @@ import type { NodeFacts } from '../../plan/node.js';
 import type { NodePlan } from '../../plan/plan.js';
 import type { Outcome, ServicePortPlan } from '../../plan/service-port.js';
 import type { Container, Contents, Difference, Item } from './contents.js';
-import { endpointOf, endpointsMinus, withEndpoints } from './endpoints.js';
-import { type Adapter, type Classified, MOST_LOWERED, type StaleGroup } from './engine.js';
-import { sharesText } from './shares.js';
+import { endpointOf, endpointsMinus, onceEach, sameEndpoints, withEndpoints } from './endpoints.js';
+import { type Adapter, type Classified, keepLowered, type StaleGroup } from './engine.js';
+import { isEven, sharesText } from './shares.js';
 
 /** A table as contents. Comments do not count; elements of sets with timeouts are clients and left out. */
 export function tableContents(table: NftTable, file: string | undefined): Contents {
@@ -74,15 +75,7 @@ export function expected(contents: Contents, plan: NodePlan): Contents {
 export function nftablesAdapter(plan: NodePlan, state: ClusterState, observed: Contents): Adapter {
   const { node, servicePorts } = plan;
   const contested = contestedElements(plan);
-  const lowered = new Map<ServicePortPlan, Contents>();
-  const lower = (each: ServicePortPlan): Contents => {
-    const known = lowered.get(each);
-    if (known !== undefined) return known;
-    const contents = lowerContents(each, node, contested);
-    if (lowered.size >= MOST_LOWERED) lowered.clear();
-    lowered.set(each, contents);
-    return contents;
-  };
+  const lower = keepLowered((each) => lowerContents(each, node, contested));
   const { texts } = nftablesBackend.create()({ ...plan, servicePorts: [] });
   const text = texts.flatMap(({ pieces }) => pieces).join('');
   const [table] = readNftScript({ name: 'nft', text }).ruleSet?.tables ?? [];
@@ -252,16 +245,12 @@ function infer(plan: ServicePortPlan, scope: Contents): ServicePortPlan {
     if (container === undefined) return [];
     if (container.items.length === 0) return wanted;
     const found = choicesOf(container, plan).flatMap(({ endpoint }) => endpointOf(endpoint, plan) ?? []);
-    return [...new Map(found.map((each) => [each.text, each])).values()];
+    return onceEach(found);
   };
   const cluster = endpointsIn(names.service, plan.clusterEndpoints);
   const local = endpointsIn(names.local, plan.localEndpoints);
   const affinity = { affinitySeconds: affinityOf(plan, scope, [names.service, names.local]) };
-  const same = (a: readonly Endpoint[], b: readonly Endpoint[]) => {
-    const texts = new Set(b.map(({ text }) => text));
-    return a.length === b.length && a.every(({ text }) => texts.has(text));
-  };
-  if (same(cluster, plan.clusterEndpoints) && same(local, plan.localEndpoints)) {
+  if (sameEndpoints(cluster, plan.clusterEndpoints) && sameEndpoints(local, plan.localEndpoints)) {
     return withEndpoints(plan, cluster, local, affinity);
   }
   // A node that does not take an endpoint for its own does not know it for hairpin traffic either.
@@ -349,15 +338,14 @@ function classify(
   }
   if (!/^chain (service|local)-/.test(container.name) || !is?.text.includes('numgen random')) return undefined;
   const choices = choicesOf({ ...container, items: [is] }, plan);
-  const shares = new Map<string, readonly [bigint, bigint]>();
-  const mod = BigInt(choices[0]?.mod ?? 1);
-  const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
-  const reduced = (part: bigint): readonly [bigint, bigint] => [part / gcd(part, mod), mod / gcd(part, mod)];
+  const shares = new Map<string, Fraction>();
+  const mod = choices[0]?.mod ?? 1;
+  const shareOf = (count: number): Fraction => fraction(BigInt(count), BigInt(mod));
   for (const name of new Set(choices.map(({ endpoint }) => endpoint))) {
-    shares.set(name, reduced(BigInt(choices.filter(({ endpoint }) => endpoint === name).length)));
+    shares.set(name, shareOf(choices.filter(({ endpoint }) => endpoint === name).length));
   }
-  const uneven = [...shares.values()].some(([part, whole]) => part * BigInt(shares.size) !== whole);
-  const lost = mod - BigInt(choices.length);
-  if (!uneven && lost === 0n) return undefined;
-  return { code: 'uneven', message: sharesText(shares, reduced(lost)) };
+  const uneven = [...shares.values()].some((share) => !isEven(share, shares.size));
+  const lost = shareOf(mod - choices.length);
+  if (!uneven && isZero(lost)) return undefined;
+  return { code: 'uneven', message: sharesText(shares, lost) };
 }

@@ -7,7 +7,7 @@ import { lowerProtocol } from '../../net/protocol.js';
 import type { Endpoint } from '../../plan/endpoints.js';
 import type { ServicePortPlan } from '../../plan/service-port.js';
 import { type Contents, type Difference, sameContainer } from './contents.js';
-import { endpointsMinus, whyExtra, whyMissing } from './endpoints.js';
+import { endpointsMinus, onceEach, sameEndpoints, whyExtra, whyMissing } from './endpoints.js';
 import { type Adapter, type Comparison, differencesOf, type StaleGroup } from './engine.js';
 import { VERIFY_CODES, type VerifyCode, type VerifyDetail, type VerifyFinding } from './finding.js';
 import { codeOf, detailsOf, endpointsText, messageOf, nameOf, plural } from './words.js';
@@ -54,7 +54,7 @@ function serviceFindings(
   const found = explains
     ? [...endpointFindings(adapter, plan, inferred), ...affinityFindings(adapter, plan, inferred)]
     : [];
-  const isMoved = explains && !sameEndpoints(plan, inferred);
+  const isMoved = explains && !haveSameEndpoints(plan, inferred);
   const wanted = adapter.lower(plan);
   const rest = (explains ? residual : all).filter((difference) => {
     // Where endpoints are wrong so are their shares, and both are put right together.
@@ -120,10 +120,8 @@ function withoutIntact(
   });
 }
 
-function sameEndpoints(a: ServicePortPlan, b: ServicePortPlan): boolean {
-  const same = (x: readonly Endpoint[], y: readonly Endpoint[]) =>
-    x.length === y.length && endpointsMinus(x, y).length === 0;
-  return same(a.clusterEndpoints, b.clusterEndpoints) && same(a.localEndpoints, b.localEndpoints);
+function haveSameEndpoints(a: ServicePortPlan, b: ServicePortPlan): boolean {
+  return sameEndpoints(a.clusterEndpoints, b.clusterEndpoints) && sameEndpoints(a.localEndpoints, b.localEndpoints);
 }
 
 function endpointFindings(
@@ -132,14 +130,11 @@ function endpointFindings(
   inferred: ServicePortPlan,
 ): readonly VerifyFinding[] {
   const findings: VerifyFinding[] = [];
-  const both = (a: ServicePortPlan, b: ServicePortPlan): readonly Endpoint[] => [
-    ...new Map(
-      [
-        ...endpointsMinus(a.clusterEndpoints, b.clusterEndpoints),
-        ...endpointsMinus(a.localEndpoints, b.localEndpoints),
-      ].map((each) => [each.text, each]),
-    ).values(),
-  ];
+  const both = (a: ServicePortPlan, b: ServicePortPlan): readonly Endpoint[] =>
+    onceEach([
+      ...endpointsMinus(a.clusterEndpoints, b.clusterEndpoints),
+      ...endpointsMinus(a.localEndpoints, b.localEndpoints),
+    ]);
   const { node, state } = adapter;
   for (const [why, texts] of byReason(both(inferred, plan), (each) => whyExtra(each, plan, node, state))) {
     const message = `${endpointsText(texts)} in the rules, but ${plural(why, texts.length)}.`;

@@ -1,25 +1,28 @@
 /** Shares of connections in words. */
+import { type Fraction, isZero, oneIn, printFraction } from '../../backends/packet/fraction.js';
+import { listText } from '../../net/text.js';
 
 /**
  * `probabilities uneven: 10.244.1.2:80 gets 1/2, should get 1/3`: those that get too much or too little.
- * @param shares as fractions: numerator and denominator
  * @param lost the share that no endpoint gets
  */
-export function sharesText(
-  shares: ReadonlyMap<string, readonly [bigint, bigint]>,
-  lost: readonly [bigint, bigint],
-): string {
-  const count = BigInt(shares.size);
-  const wrong = [...shares].filter(([, [part, whole]]) => part * count !== whole);
-  const named = wrong.slice(0, 4).map(([name, [part, whole]]) => `${name} gets ${fraction(part, whole)}`);
-  const more = wrong.length > named.length ? ` and ${wrong.length - named.length} more` : '';
-  const gone = lost[0] === 0n ? '' : `; ${fraction(...lost)} of the connections get no endpoint`;
+export function sharesText(shares: ReadonlyMap<string, Fraction>, lost: Fraction): string {
+  const wrong = [...shares].filter(([, share]) => !isEven(share, shares.size));
+  const named = wrong.map(([name, share]) => `${name} gets ${shareText(share)}`);
+  const gone = isZero(lost) ? '' : `; ${shareText(lost)} of the connections get no endpoint`;
   if (named.length === 0) return `probabilities changed, though the shares are even${gone}.`;
-  return `probabilities uneven: ${named.join(', ')}${more}, should get ${fraction(1n, count)}${gone}.`;
+  return `probabilities uneven: ${listText(named, 4)}, should get ${shareText(oneIn(shares.size))}${gone}.`;
 }
 
-function fraction(part: bigint, whole: bigint): string {
-  if (part === whole) return 'all';
-  if (part === 0n) return 'nothing';
-  return whole < 10_000n ? `${part}/${whole}` : `${((Number(part) / Number(whole)) * 100).toPrecision(4)}%`;
+/** Whether a share is that of one of so many endpoints. */
+export function isEven({ numerator, denominator }: Fraction, count: number): boolean {
+  return numerator === 1n && denominator === BigInt(count);
+}
+
+function shareText(share: Fraction): string {
+  const { numerator, denominator } = share;
+  if (numerator === denominator) return 'all';
+  if (isZero(share)) return 'nothing';
+  if (denominator < 10_000n) return printFraction(share);
+  return `${((Number(numerator) / Number(denominator)) * 100).toPrecision(4)}%`;
 }

@@ -5,9 +5,9 @@ import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
-import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+import type { VerifyFinding } from './finding.js';
 import { expected, nftablesAdapter, tableContents } from './nftables.js';
-import { nothingThere, otherMode } from './node-findings.js';
+import { nodeFinding, nothingThere, otherMode } from './node-findings.js';
 import { findingsOf } from './service-findings.js';
 import { detectorGuess, markGuess } from './verify-iptables.js';
 import { xtablesContents } from './xtables-contents.js';
@@ -43,16 +43,8 @@ export function verifyNftablesFamily({ plan, state, dumps }: FamilyInput): reado
 }
 
 function otherVersion({ family }: NodeFacts, layout: string): VerifyFinding {
-  return {
-    code: 'other-version',
-    severity: VERIFY_CODES['other-version'].severity,
-    servicePort: undefined,
-    protocol: undefined,
-    family,
-    message: `the table is laid out as kube-proxy ${layout} does it; verify knows that of v1.36.`,
-    hint: 'Verify with the kuberules of the version of kube-proxy.',
-    details: [],
-  };
+  const message = `the table is laid out as kube-proxy ${layout} does it; verify knows that of v1.36.`;
+  return nodeFinding('other-version', family, message, 'Verify with the kuberules of the version of kube-proxy.');
 }
 
 function guesses(node: NodeFacts, observed: Contents): readonly ConfigurationGuess[] {

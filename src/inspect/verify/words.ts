@@ -1,19 +1,14 @@
 /** The words for what differs on a node. */
+import { listText } from '../../net/text.js';
 import type { Container, Difference, Item } from './contents.js';
 import { MOST_DETAILS, type VerifyCode, type VerifyDetail } from './finding.js';
 
 /** How many of several things are named before the rest is only counted. */
-const MOST_NAMED = 3;
-
-function listText(texts: readonly string[]): string {
-  const more = texts.length - MOST_NAMED;
-  const named = texts.slice(0, MOST_NAMED).join(', ');
-  return more > 0 ? `${named} and ${more} more` : named;
-}
+export const MOST_NAMED = 3;
 
 /** `endpoint 10.244.1.7:8080 is`, or of several `endpoints … are`. */
 export function endpointsText(texts: readonly string[]): string {
-  return texts.length === 1 ? `endpoint ${texts[0]} is` : `endpoints ${listText(texts)} are`;
+  return texts.length === 1 ? `endpoint ${texts[0]} is` : `endpoints ${listText(texts, MOST_NAMED)} are`;
 }
 
 /** A reason said of several. */
@@ -60,7 +55,10 @@ export function messageOf(code: VerifyCode, differences: readonly Difference[]):
   if (first === undefined) return '';
   const { container, is, should } = first;
   const more = differences.length > 1 ? ` (and ${differences.length - 1} more)` : '';
-  const names = listText(differences.map((each) => nameOf(each.container)));
+  const names = listText(
+    differences.map((each) => nameOf(each.container)),
+    MOST_NAMED,
+  );
   const be = differences.length === 1 ? 'is' : 'are';
   const name = nameOf(container);
   switch (first.kind) {

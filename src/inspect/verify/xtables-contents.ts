@@ -9,7 +9,8 @@ import { readSetup } from '../../backends/xtables/setup-text.js';
 import { type XtablesRule, type XtablesText, xtablesChains } from '../../backends/xtables/text.js';
 import type { Family } from '../../net/family.js';
 import type { Container, Contents, Item } from './contents.js';
-import { VERIFY_CODES, type VerifyFinding } from './finding.js';
+import type { VerifyFinding } from './finding.js';
+import { nodeFinding } from './node-findings.js';
 
 /** The rules of a dump. */
 export interface XtablesContents {
@@ -131,25 +132,17 @@ export function verifyJumps(setup: string, found: XtablesContents, family: Famil
     const should = ruleItem(step.rule.arguments, undefined);
     if (should === undefined) continue;
     const present = found.jumps.get(from)?.filter(({ text }) => text === should.text) ?? [];
-    const code = present.length === 0 ? 'jump-missing' : present.length > 1 ? 'jump-repeated' : undefined;
-    if (code === undefined) continue;
+    if (present.length === 1) continue;
     const what = `jump from ${step.rule.chain} to ${targetOf(should)} (table ${step.table})`;
-    findings.push({
-      code,
-      severity: VERIFY_CODES[code].severity,
-      servicePort: undefined,
-      protocol: undefined,
-      family,
-      message: code === 'jump-missing' ? `the ${what} is missing.` : `the ${what} is there ${present.length} times.`,
-      hint:
-        code === 'jump-missing'
-          ? 'kube-proxy makes it again when it starts and at its next full sync; find out what removed it.'
-          : 'Delete all but one.',
-      details:
-        code === 'jump-missing'
-          ? [{ where: from, is: undefined, should: should.shown, place: undefined }]
-          : present.map((each) => ({ where: from, is: each.shown, should: undefined, place: each.place })),
-    });
+    if (present.length === 0) {
+      const hint = 'kube-proxy makes it again when it starts and at its next full sync; find out what removed it.';
+      const detail = { where: from, is: undefined, should: should.shown, place: undefined };
+      findings.push(nodeFinding('jump-missing', family, `the ${what} is missing.`, hint, [detail]));
+    } else {
+      const details = present.map((each) => ({ where: from, is: each.shown, should: undefined, place: each.place }));
+      const message = `the ${what} is there ${present.length} times.`;
+      findings.push(nodeFinding('jump-repeated', family, message, 'Delete all but one.', details));
+    }
   }
   return findings;
 }

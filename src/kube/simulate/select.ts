@@ -1,4 +1,5 @@
 /** Selectors of labels, as Services have them. */
+import { addTo } from '../../net/group.js';
 import type { Labels } from './values.js';
 
 /** What has labels in a namespace: a Pod, or a template of Pods. */
@@ -15,10 +16,7 @@ export function createSelect<Item extends Labelled>(
   const keyOf = (namespace: string, label: string, value: string): string => JSON.stringify([namespace, label, value]);
   for (const item of items) {
     for (const [label, value] of Object.entries(item.labels)) {
-      const key = keyOf(item.namespace, label, value);
-      const list = index.get(key);
-      if (list === undefined) index.set(key, [item]);
-      else list.push(item);
+      addTo(index, keyOf(item.namespace, label, value), item);
     }
   }
   return (namespace, selector) => {
