@@ -651,7 +651,7 @@ export const IPVS_DAMAGES: readonly Damage[] = [
     cluster: 'three-endpoints',
     what: 'a virtual server of nobody',
     run: sh('ipvsadm -A -t 10.96.0.99:80 -s rr'),
-    expected: ['stale'],
+    expected: ['foreign-server'],
   },
   { cluster: 'three-endpoints', what: 'a virtual server of a mark', run: sh('ipvsadm -A -f 7 -s rr'), expected: [] },
   {

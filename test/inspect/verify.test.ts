@@ -541,10 +541,40 @@ describe.each([
   it('the excluded networks of IPVS are nobody else’s business', () => {
     if (mode !== 'ipvs') return;
     const texts = change('ipvsadm', /$/, '-A -t 10.7.0.1:80 -s rr\n')(right);
-    expect(found(mode, texts).map(named)).toEqual(['stale']);
+    expect(found(mode, texts).map(named)).toEqual(['foreign-server']);
     expect(found(mode, texts, config(mode, 'ipvs:\n  excludeCIDRs: [10.7.0.0/16]\n'))).toEqual([]);
     // Services are served there as everywhere.
     expect(found(mode, right, config(mode, 'ipvs:\n  excludeCIDRs: [10.0.0.0/8, 0.0.0.0/0]\n'))).toEqual([]);
+  });
+});
+
+describe('virtual servers that no Service has', () => {
+  const right = nodeTexts('ipvs', OBJECTS, config('ipvs'));
+  const withServer = (line: string) => change('ipvsadm', /$/, `${line}\n`)(right);
+  it.each([
+    ['are somebody else’s where nothing leads to them', withServer('-A -t 10.7.0.1:80 -s rr'), 'foreign-server'],
+    ['are stale on an address of a Service', withServer('-A -t 10.96.0.20:81 -s rr'), 'stale'],
+    [
+      'are stale on an address that kube-ipvs0 still has',
+      change('addresses', /$/, '10.7.0.1\n')(withServer('-A -t 10.7.0.1:80 -s rr')),
+      'stale',
+    ],
+    [
+      'are stale where a set still names them',
+      change(
+        'ipset',
+        /(create KUBE-CLUSTER-IP .*\n)/,
+        '$1add KUBE-CLUSTER-IP 10.7.0.1,tcp:80\n',
+      )(withServer('-A -t 10.7.0.1:80 -s rr')),
+      'stale',
+    ],
+    [
+      'are stale where no sets are there to tell',
+      Object.fromEntries(Object.entries(withServer('-A -t 10.7.0.1:80 -s rr')).filter(([part]) => part !== 'ipset')),
+      'stale',
+    ],
+  ] as const)('%s', (_, texts, code) => {
+    expect(found('ipvs', texts).map(named)).toEqual([code]);
   });
 });
 

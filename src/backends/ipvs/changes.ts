@@ -10,7 +10,7 @@ import { changeAddresses, givenAddresses, isOnDevice } from './address-changes.j
 import type { InterfaceAddress } from './addresses-text.js';
 import type { IpSet } from './ipset-text.js';
 import type { IpvsTable } from './ipvsadm-text.js';
-import { entriesOf, ownership, ownSets } from './ownership.js';
+import { ownership, ownSets, portalAddressesOf } from './ownership.js';
 import { changeServers, type LeavingServer, type Stays } from './server-changes.js';
 import { changeSets } from './set-changes.js';
 
@@ -91,10 +91,7 @@ export function changeIpvs(wanted: IpvsState, current: IpvsState, options: IpvsO
   const given = givenAddresses(current.addresses);
   const local = given.filter(({ address }) => address.family === family);
   const bound = local.filter(isOnDevice);
-  const portalAddresses = new Set([
-    ...bound.map(({ address }) => address.text),
-    ...entriesOf(kubeSets, 'IPVS-IPS', family),
-  ]);
+  const portalAddresses = portalAddressesOf(kubeSets, bound, family);
   const owns = ownership({
     family,
     excludeCIDRs,

@@ -30,6 +30,18 @@ export function entriesOf(sets: OwnSets, key: SetKey, family: Family): readonly 
   return sets.get(setName(key, family))?.entries ?? [];
 }
 
+/**
+ * Addresses of Services, of one family.
+ * @param bound those that kube-ipvs0 has
+ */
+export function portalAddressesOf(
+  sets: OwnSets,
+  bound: readonly InterfaceAddress[],
+  family: Family,
+): ReadonlySet<string> {
+  return new Set([...bound.map(({ address }) => address.text), ...entriesOf(sets, 'IPVS-IPS', family)]);
+}
+
 /** What tells whose a virtual server is. */
 interface Surroundings {
   readonly family: Family;

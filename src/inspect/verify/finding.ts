@@ -23,6 +23,10 @@ export const VERIFY_CODES = {
     severity: 'note',
     meaning: 'mode ipvs: a former endpoint is kept with weight 0 until its connections end',
   },
+  'foreign-server': {
+    severity: 'note',
+    meaning: 'mode ipvs: virtual servers that are of no Service, and to which nothing of kube-proxy leads',
+  },
   uneven: { severity: 'error', meaning: 'endpoints do not get even shares of the connections' },
   affinity: { severity: 'error', meaning: 'session affinity is not what the Service asks for' },
   'masquerade-missing': { severity: 'error', meaning: 'traffic that should be masqueraded is not' },

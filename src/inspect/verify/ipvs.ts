@@ -1,8 +1,10 @@
 /** What verify knows of IPVS mode. */
+import { givenAddresses, isOnDevice } from '../../backends/ipvs/address-changes.js';
 import type { InterfaceAddress } from '../../backends/ipvs/addresses-text.js';
 import { lowerServicePort } from '../../backends/ipvs/fragment.js';
 import { type IpSet, normalIpset, readIpset } from '../../backends/ipvs/ipset-text.js';
 import { type NormalVirtualServer, normalIpvs, type VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
+import { ownership, ownSets, portalAddressesOf } from '../../backends/ipvs/ownership.js';
 import { rulesText } from '../../backends/ipvs/rules.js';
 import { ipsetText, SET_KEYS, type SetKey, setContents, setName } from '../../backends/ipvs/sets.js';
 import type { ClusterState } from '../../kube/state.js';
@@ -37,20 +39,51 @@ export function claimedAddresses({ node, servicePorts }: NodePlan): ReadonlySet<
 }
 
 /**
- * The virtual servers of a family that are kube-proxy's: not those of marks, and not those of excluded networks.
+ * Whether kube-proxy takes a virtual server for its own: not those of marks, and not those of excluded networks.
  * @param claimed see `claimedAddresses`
  */
-export function serverContents(
-  services: readonly VirtualServer[],
+export function isManaged(
+  { service }: VirtualServer,
   { family, ipvs }: NodeFacts,
-  file: string | undefined,
   claimed: ReadonlySet<string>,
-): readonly Container[] {
-  return services.flatMap((virtual) => {
+): boolean {
+  if (service.kind !== 'address' || service.address.family !== family) return false;
+  return claimed.has(service.address.text) || !ipvs.excludeCIDRs.some((cidr) => cidrContains(cidr, service.address));
+}
+
+/** What tells of virtual servers that they are kube-proxy's. */
+interface Telling {
+  readonly sets: readonly IpSet[];
+  /** Of kube-ipvs0; those of other interfaces may be among them. */
+  readonly addresses: readonly InterfaceAddress[];
+  readonly claimed: ReadonlySet<string>;
+}
+
+/**
+ * Virtual servers that kube-proxy would take for its own and delete, though no set and no address has anything to do with
+ * them: what else uses IPVS on a node. `kuberules apply` leaves the same ones.
+ */
+export function foreignServers(
+  services: readonly VirtualServer[],
+  node: NodeFacts,
+  { sets: all, addresses, claimed }: Telling,
+): readonly VirtualServer[] {
+  const { family } = node;
+  const sets = ownSets(all, family);
+  const local = givenAddresses(addresses).filter(({ address }) => address.family === family);
+  const bound = local.filter((each) => each.at === undefined || isOnDevice(each));
+  const portalAddresses = portalAddressesOf(sets, bound, family);
+  const owns = ownership({ family, excludeCIDRs: [], sets, portalAddresses, local, services });
+  return services.filter((virtual) => {
     const { service } = virtual;
-    if (service.kind !== 'address' || service.address.family !== family) return [];
-    const isExcluded = ipvs.excludeCIDRs.some((cidr) => cidrContains(cidr, service.address));
-    if (isExcluded && !claimed.has(service.address.text)) return [];
+    const isClaimed = service.kind === 'address' && claimed.has(service.address.text);
+    return isManaged(virtual, node, claimed) && !isClaimed && !owns(virtual);
+  });
+}
+
+/** Virtual servers, each with its real servers. */
+export function serverContents(services: readonly VirtualServer[], file: string | undefined): readonly Container[] {
+  return services.flatMap((virtual) => {
     const place = (line: number | undefined) => (file === undefined ? undefined : { file, line });
     return Array.from(normalIpvs({ timeouts: undefined, services: [virtual] }), ([key, normal]) => {
       const lines = new Map(virtual.servers.map(({ address, port, line }) => [`${address.text} ${port}`, line]));

@@ -1,8 +1,9 @@
 /** Findings about a node as a whole. */
+import { serviceKey, settingsOf, type VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
 import type { ProxyMode } from '../../kube/config.js';
 import type { Family } from '../../net/family.js';
 import { listText } from '../../net/text.js';
-import { VERIFY_CODES, type VerifyCode, type VerifyDetail, type VerifyFinding } from './finding.js';
+import { MOST_DETAILS, VERIFY_CODES, type VerifyCode, type VerifyDetail, type VerifyFinding } from './finding.js';
 import { MOST_NAMED } from './words.js';
 
 /** A finding that is no service port's. */
@@ -29,6 +30,28 @@ export function runsInstead(family: Family, file: string, instead: ProxyMode, mo
   const message = `the rules in ${file} are of mode ${instead}, and none of mode ${mode}.`;
   const hint = `If kube-proxy runs in mode ${instead} here, verify with --mode ${instead}; else see why it has not synced.`;
   return nodeFinding('other-mode', family, message, hint);
+}
+
+/** One finding for all virtual servers that are somebody else's; see `foreignServers`. */
+export function foreignServersFinding(
+  family: Family,
+  servers: readonly VirtualServer[],
+  file: string | undefined,
+): VerifyFinding {
+  const names = servers.map(({ service }) => serviceKey(service));
+  const [be, them] = names.length === 1 ? ['is', 'it'] : ['are', 'them'];
+  const message = `virtual server${names.length === 1 ? '' : 's'} ${listText(names, MOST_NAMED)} ${be} of no Service, and nothing of kube-proxy leads there.`;
+  const hint = `A running kube-proxy deletes ${them}: if somebody else uses ${them}, add the network to ipvs.excludeCIDRs; \`kuberules apply\` leaves ${them}.`;
+  const details = servers.slice(0, MOST_DETAILS).map((virtual): VerifyDetail => {
+    const place = file === undefined ? undefined : { file, line: virtual.line };
+    return {
+      where: `virtual server ${serviceKey(virtual.service)}`,
+      is: settingsOf(virtual),
+      should: undefined,
+      place,
+    };
+  });
+  return nodeFinding('foreign-server', family, message, hint, details);
 }
 
 /** One finding for everything that another mode left behind. */

@@ -1,13 +1,22 @@
 /** One family of a node in IPVS mode. */
+import type { VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
 import { setupText } from '../../backends/ipvs/setup.js';
 import { cidrContains, parseIp } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
 import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Container, Contents } from './contents.js';
-import type { FamilyInput } from './dumps.js';
+import type { FamilyInput, ReadDump } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
-import { claimedAddresses, interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
-import { nothingThere, otherMode } from './node-findings.js';
+import {
+  claimedAddresses,
+  foreignServers,
+  interfaceContainer,
+  ipvsAdapter,
+  isManaged,
+  serverContents,
+  setContainers,
+} from './ipvs.js';
+import { foreignServersFinding, nothingThere, otherMode } from './node-findings.js';
 import { findingsOf } from './service-findings.js';
 import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
 import { specOf, verifyJumps, xtablesContents } from './xtables-contents.js';
@@ -23,7 +32,10 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
   for (const dump of dumps) {
     if (dump.kind === 'ipvsadm') {
       parts.servers = true;
-      for (const server of serverContents(dump.services, node, dump.file, claimed)) observed.set(server.name, server);
+      const foreign = new Set(foreignOf(dump.services, node, dumps, claimed));
+      if (foreign.size > 0) findings.push(foreignServersFinding(family, [...foreign], dump.file));
+      const own = dump.services.filter((each) => isManaged(each, node, claimed) && !foreign.has(each));
+      for (const server of serverContents(own, dump.file)) observed.set(server.name, server);
     } else if (dump.kind === 'ipset') {
       parts.sets = true;
       for (const set of setContainers(dump.sets, family, dump.file)) observed.set(set.name, set);
@@ -51,6 +63,19 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
     (facts) => guesses(facts, observed),
   );
   return [...findings, ...explained.findings, ...findingsOf(explained.adapter, explained.comparison)];
+}
+
+/** Only sets and addresses tell whose a virtual server is: without their dumps it is kube-proxy's. */
+function foreignOf(
+  services: readonly VirtualServer[],
+  node: NodeFacts,
+  dumps: readonly ReadDump[],
+  claimed: ReadonlySet<string>,
+): readonly VirtualServer[] {
+  const sets = dumps.flatMap((dump) => (dump.kind === 'ipset' ? [dump.sets] : []));
+  const addresses = dumps.flatMap((dump) => (dump.kind === 'addresses' ? [dump.addresses] : []));
+  if (sets.length === 0 || addresses.length === 0) return [];
+  return foreignServers(services, node, { sets: sets.flat(), addresses: addresses.flat(), claimed });
 }
 
 function withoutExcluded(container: Container, { ipvs }: NodeFacts, claimed: ReadonlySet<string>): Container {
