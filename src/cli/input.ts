@@ -1,8 +1,10 @@
 /** Reading what `-f` names: files, folders and standard input. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DumpText } from '../inspect/verify/dumps.js';
 import { type Diagnostic, diagnostic } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
+import type { Family } from '../net/family.js';
 import { compareBytes } from '../net/text.js';
 
 /** The texts, and one diagnostic for each thing that could not be read. */
@@ -61,6 +63,31 @@ export function readDumpFile(name: string): SourceText | Diagnostic {
   return 'text' in read || read.code !== 'binary-input'
     ? read
     : { ...read, hint: 'Give what a program printed as text.' };
+}
+
+/** Dumps of a node, and what is wrong with their files. */
+export interface ReadDumpFiles {
+  readonly dumps: readonly DumpText[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads the dumps of a node; `ipv6=FILE` says which family one is of, where its content does not tell. */
+export function readDumpFiles(names: readonly string[]): ReadDumpFiles {
+  const dumps: DumpText[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const name of names) {
+    const [, family, file = name] = /^(ipv[46])=(.+)$/.exec(name) ?? [];
+    const read = readDumpFile(file);
+    if ('text' in read) dumps.push({ ...read, family: family as Family | undefined });
+    else diagnostics.push(read);
+  }
+  return { dumps, diagnostics };
+}
+
+/** The error that standard input is asked for twice, if it is: by names of files of objects and of dumps. */
+export function repeatedStdin(filename: readonly string[] = [], dump: readonly string[] = []): readonly Diagnostic[] {
+  const names = [...filename, ...dump].filter((name) => name === '-' || /^ipv[46]=-$/.test(name));
+  return names.length > 1 ? [diagnostic('usage', 'standard input can be read only once.')] : [];
 }
 
 /** The files that a name stands for. */

@@ -26,7 +26,8 @@ export function addTrace(program: Command, io: Io, exit: (code: number) => void)
     .option('--ingress-class <NAME>', 'for a URL: only Ingresses of this class')
     .option(
       '--dump <FILE...>',
-      'what a node printed, instead of compiled rules (iptables-save, ipvsadm -S -n, nft ...)',
+      'what a node printed, instead of compiled rules (iptables-save, ipvsadm -S -n, nft ...); - for standard input; ' +
+        'ipv4=FILE or ipv6=FILE where its content does not tell the family',
     )
     .addOption(new Option('--family <FAMILY>', 'the IP family, where both are possible').choices(FAMILIES))
     .option('--after <ENDPOINT>', 'where the client’s last connection went (ADDRESS:PORT), for session affinity')

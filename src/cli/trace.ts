@@ -12,7 +12,7 @@ import type { Family } from '../net/family.js';
 import { chooseNode } from '../plan/choose-node.js';
 import { type ClusterFlags, type ClusterInput, readCluster, readConfiguration } from './cluster.js';
 import { DONE, TROUBLE } from './exit.js';
-import { readDumpFile } from './input.js';
+import { readDumpFiles, repeatedStdin } from './input.js';
 import type { Io } from './io.js';
 import { printDiagnostics } from './report.js';
 import { traceJson, traceText } from './trace-report.js';
@@ -63,6 +63,10 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
     const hint = 'Give objects with -f or --from-cluster, or what a node printed with --dump.';
     return fail([diagnostic('usage', 'there are no rules to trace through.', { hint })]);
   }
+  const twice = repeatedStdin(flags.filename, dump);
+  if (twice.length > 0) return fail(twice);
+  const { dumps, diagnostics: unread } = readDumpFiles(dump);
+  if (unread.length > 0) return fail(unread);
   const cluster = await clusterOf(flags, io);
   const { state, config, mode, sources } = cluster;
   // Pods that were made are among the objects only where they were given.
@@ -80,7 +84,7 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
     const rules = hasErrors(diagnostics) ? NO_RULES : rulesOfParts(parts, family);
     return { ...rules, diagnostics: [...diagnostics, ...rules.diagnostics] };
   };
-  const asked = askTrace(around, dump.length === 0 ? compiled : (family) => dumped(dump, family), {
+  const asked = askTrace(around, dump.length === 0 ? compiled : (family) => rulesOfDumps(dumps, family), {
     from: flags.from,
     to: flags.to,
     family: flags.family,
@@ -92,7 +96,10 @@ async function traceInputs(flags: TraceFlags, io: Io): Promise<Traced> {
     outInterface: flags.outInterface,
     localAddresses: flags.localAddress ?? [],
   });
-  const rules = dump.length === 0 ? `${mode} rules${node.name === '' ? '' : ` of ${node.name}`}` : dump.join(', ');
+  const rules =
+    dump.length === 0
+      ? `${mode} rules${node.name === '' ? '' : ` of ${node.name}`}`
+      : dumps.map(({ name }) => name).join(', ');
   return { ...asked, diagnostics: [...said, ...asked.diagnostics], around, rules, sources };
 }
 
@@ -113,14 +120,4 @@ async function clusterOf(flags: ClusterFlags, io: Io): Promise<ClusterInput> {
 
 function givesObjects({ filename, fromCluster }: ClusterFlags): boolean {
   return filename !== undefined || fromCluster === true;
-}
-
-function dumped(files: readonly string[], family: Family): KernelRules {
-  const read = files.map((file) => readDumpFile(file));
-  const unread = read.flatMap((each) => ('text' in each ? [] : [each]));
-  if (unread.length > 0) return { ...NO_RULES, diagnostics: unread };
-  return rulesOfDumps(
-    read.flatMap((each) => ('text' in each ? [each] : [])),
-    family,
-  );
 }

@@ -1,12 +1,10 @@
 /** `kuberules verify`: is this node right? */
-import type { DumpText } from '../inspect/verify/dumps.js';
 import { type VerifyResult, verify } from '../inspect/verify/verify.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { placeDiagnostics } from '../kube/locate.js';
-import type { Family } from '../net/family.js';
 import { type ClusterFlags, type Configuration, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
-import { readDumpFile } from './input.js';
+import { readDumpFiles, repeatedStdin } from './input.js';
 import type { Io } from './io.js';
 import { dumpHost } from './live.js';
 import { printDiagnostics } from './report.js';
@@ -50,26 +48,12 @@ function usageErrors({ filename = [], dump = [], live, namespace }: VerifyFlags)
       diagnostic('usage', live ? '--live and --dump exclude each other.' : 'there is no dump to verify.', { hint }),
     );
   }
-  if ([...filename, ...dump].filter((name) => name === '-' || /^ipv[46]=-$/.test(name)).length > 1) {
-    errors.push(diagnostic('usage', 'standard input can be read only once.'));
-  }
+  errors.push(...repeatedStdin(filename, dump));
   if (namespace !== undefined) {
     const hint = 'The rules of other namespaces would look stale: give all objects.';
     errors.push(diagnostic('usage', 'verify needs the Services of all namespaces.', { hint }));
   }
   return errors;
-}
-
-function readDumpFiles(names: readonly string[]) {
-  const dumps: DumpText[] = [];
-  const diagnostics: Diagnostic[] = [];
-  for (const name of names) {
-    const [, family, rest] = /^(ipv[46])=(.+)$/.exec(name) ?? [];
-    const source = readDumpFile(rest ?? name);
-    if ('text' in source) dumps.push({ ...source, family: family as Family | undefined });
-    else diagnostics.push(source);
-  }
-  return { dumps, diagnostics };
 }
 
 async function finish(

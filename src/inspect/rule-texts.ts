@@ -17,6 +17,7 @@ import { readXtables, type XtablesText } from '../backends/xtables/text.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import type { SourceText } from '../kube/objects.js';
 import { apiNameOf, type Family } from '../net/family.js';
+import { contradictedFamily, type DumpText } from './verify/dumps.js';
 
 /** What a node's kernel does with packets of one family. */
 export interface KernelRules {
@@ -53,13 +54,13 @@ interface Found {
 }
 
 /** The rules of one family in dumps, whose kinds are told from their content. Dumps of the other family play no part. */
-export function rulesOfDumps(sources: readonly SourceText[], family: Family): KernelRules {
+export function rulesOfDumps(sources: readonly DumpText[], family: Family): KernelRules {
   const found = findRules(sources, family);
   const rules = kernelRules(found, family);
   return { ...rules, diagnostics: [...rules.diagnostics, ...incomplete(found)] };
 }
 
-function findRules(sources: readonly SourceText[], family: Family): Found {
+function findRules(sources: readonly DumpText[], family: Family): Found {
   const found: Found = {
     functions: [],
     localAddresses: [],
@@ -72,7 +73,12 @@ function findRules(sources: readonly SourceText[], family: Family): Found {
   for (const source of sources) {
     const { dump, diagnostics } = recogniseDump(source);
     found.diagnostics.push(...diagnostics);
-    if (dump === undefined || (dump.kind === 'xtables' && (dump.family ?? family) !== family)) continue;
+    if (dump === undefined) continue;
+    if (dump.kind === 'xtables') {
+      const wrong = contradictedFamily(source, dump.family);
+      if (wrong !== undefined) found.diagnostics.push(wrong);
+      if ((source.family ?? dump.family ?? family) !== family) continue;
+    }
     found.kinds.add(dump.kind);
     addDump(found, dump, source, family);
   }

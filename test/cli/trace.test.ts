@@ -1,5 +1,6 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { stripVTControlCharacters } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { folderWith, kuberules, onTerminal } from '../support/cli.js';
 import { schemaProblems } from '../support/json-schema.js';
 
@@ -146,6 +147,17 @@ it('dumps of real kernels', async () => {
   }
 });
 
+it('the family of a dump can be said where its content does not tell it', async () => {
+  const saved = 'test/dumps/host/dual-stack/iptables-save.nft.txt';
+  const folder = folderWith({ bare: '*filter\n:FORWARD DROP [0:0]\nCOMMIT\n' });
+  const flow = ['--from', '203.0.113.9', '--to', '10.96.0.20:80'];
+  const alone = fatesOf(await ask('--dump', saved, ...flow));
+  expect(fatesOf(await ask('--dump', saved, `ipv6=${folder}/bare`, ...flow))).toEqual(alone);
+  expect(fatesOf(await ask('--dump', saved, `ipv4=${folder}/bare`, ...flow))).toEqual(['1 dropped']);
+  const { diagnostics } = await ask('--dump', `ipv6=${saved}`, ...flow);
+  expect(diagnostics[0]?.message).toBe('this is a dump of ipv4, not of ipv6.');
+});
+
 describe('what cannot be answered', () => {
   const nft = (rule: string) =>
     folderWith({
@@ -232,6 +244,11 @@ describe('what cannot be answered', () => {
     expect(`${first?.message} ${first?.hint}`).toContain(word);
   });
 
+  it('standard input asked for twice', async () => {
+    const { diagnostics } = await ask('-f', '-', '--dump', '-', '--from', '10.0.0.1', '--to', '10.96.0.1:80');
+    expect(diagnostics[0]?.message).toBe('standard input can be read only once.');
+  });
+
   it('without rules', async () => {
     const { diagnostics } = await ask('--from', '10.0.0.1', '--to', '10.96.0.1:80');
     expect(diagnostics[0]?.hint).toContain('--dump');
@@ -251,6 +268,21 @@ describe('names and URLs', () => {
     expect(alone.diagnostics[0]?.hint).toContain('Give the Services with -f; a dump alone does not tell');
     const url = await ask(...dump, '--from', '10.244.1.60', '--to', 'https://shop.example/');
     expect(url.diagnostics[0]?.hint).toContain('Give Ingresses');
+  });
+
+  it('a dump from a pipe, which can be read only once, serves both families', async () => {
+    const folder = folderWith({});
+    await kuberules('compile', '--mode', 'nftables', ...ROUTES, '-o', folder);
+    execFileSync('mkfifo', [`${folder}/pipe`]);
+    const scripts = ['ipv4', 'ipv6'].map((family) => `${folder}/nftables.${family}.nft`);
+    const writer = spawn('sh', ['-c', 'exec cat "$1" "$2" >"$3"', 'sh', ...scripts, `${folder}/pipe`]);
+    onTestFinished(() => void writer.kill());
+    const dump = ['--dump', `${folder}/pipe`];
+    const asked = ['--from', 'shop/client', '--to', 'redis.default:client'];
+    expect(fatesOf(await ask(...dump, ...ROUTES, ...asked))).toEqual([
+      '1 delivered 10.244.1.30 kept',
+      '1 delivered fd00:10:244:1::30 kept',
+    ]);
   });
 
   it('each destination has its trace, and what was remembered is of one family', async () => {

@@ -9,7 +9,7 @@ import type { LineExplanation, NameExplanation } from './model.js';
 import { explainName } from './names.js';
 import { nearestLine } from './nearest.js';
 import { listedServer, type Place } from './place.js';
-import { endpointsAt, servicePortsAt } from './whose.js';
+import { endpointsAt, servicePortsAt, servicePortsOfAddress } from './whose.js';
 
 /** The compiled virtual servers and sets of one family. */
 interface Compiled {
@@ -225,14 +225,6 @@ function entryReason(entry: string, context: ExplainContext): string {
     number === '' ? [] : endpointsAt(context, ip.includes(':') ? `[${ip}]:${number}` : `${ip}:${number}`);
   const found = [...owners, ...endpoints];
   return found.length === 0 ? 'no Service of this input has this' : found.join('; ');
-}
-
-function servicePortsOfAddress(context: ExplainContext, ip: string): readonly string[] {
-  return context.plans.flatMap(({ servicePorts }) =>
-    servicePorts
-      .filter((plan) => [plan.clusterIP, ...plan.externalIPs, ...plan.loadBalancerIPs].includes(ip))
-      .map((plan) => `an address of ${plan.name}`),
-  );
 }
 
 function normalFlag(flag: string): string {

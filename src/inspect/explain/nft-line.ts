@@ -16,7 +16,7 @@ import { nearestLine } from './nearest.js';
 import { chainsWithRule, findElement, hasBase, hasObject, normalRule } from './nft-compiled.js';
 import { describeEffect, describeMatch, describeVerdict } from './nft-words.js';
 import type { NftPlace } from './place.js';
-import { endpointsAt, servicePortsAt } from './whose.js';
+import { endpointsAt, servicePortsAt, servicePortsOfClusterIP } from './whose.js';
 
 /** How many chains are named that have one rule. */
 const MOST_CHAINS = 3;
@@ -259,11 +259,6 @@ function elementReason(collection: string, parts: readonly string[], context: Ex
   }
   if (parts.length === 3) return whose(servicePortsAt(context, first, third, second));
   if (parts.length === 2) return whose(servicePortsAt(context, undefined, second, first));
-  if (collection === 'cluster-ips') {
-    const owners = context.plans.flatMap(({ servicePorts }) =>
-      servicePorts.filter(({ clusterIP }) => clusterIP === first).map(({ name }) => `cluster IP of ${name}`),
-    );
-    return whose(owners);
-  }
+  if (collection === 'cluster-ips') return whose(servicePortsOfClusterIP(context, first));
   return nftSetPurpose(collection).text;
 }

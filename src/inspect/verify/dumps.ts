@@ -64,13 +64,8 @@ function readDump(source: DumpText): {
   switch (dump.kind) {
     case 'xtables': {
       const family = source.family ?? dump.family;
-      if (source.family !== undefined && dump.family !== undefined && source.family !== dump.family) {
-        return wrong(
-          file,
-          `this is a dump of ${dump.family}, not of ${source.family}.`,
-          'Name the family that it is of.',
-        );
-      }
+      const contradicted = contradictedFamily(source, dump.family);
+      if (contradicted !== undefined) return { dump: undefined, diagnostics: [contradicted] };
       if (family === undefined) {
         const hint = `Say so: --dump ipv4=${file} or --dump ipv6=${file}.`;
         return wrong(file, 'nothing in it tells whether it is of IPv4 or of IPv6.', hint);
@@ -104,6 +99,13 @@ function readDump(source: DumpText): {
         'Give what iptables-save prints there.',
       );
   }
+}
+
+/** The error that a dump's content tells another family than was said, if it does. */
+export function contradictedFamily({ name: file, family }: DumpText, told: Family | undefined): Diagnostic | undefined {
+  if (family === undefined || told === undefined || family === told) return undefined;
+  const hint = 'Name the family that it is of.';
+  return diagnostic('unreadable-rules', `this is a dump of ${told}, not of ${family}.`, { place: { file }, hint });
 }
 
 /** What a program tells that prints nothing. */
