@@ -15,7 +15,7 @@ import {
   verify,
 } from '../../src/index.js';
 import type { DumpText } from '../../src/inspect/verify/dumps.js';
-import { dumpFolders } from '../support/dumps.js';
+import { DUMP_ROOTS, dumpFolders, filesBelow } from '../support/dumps.js';
 import { config, found, nodeTexts, OBJECTS, OLD, type Texts } from './verify-cluster.js';
 
 const DUMPS: readonly (readonly [string, ProxyMode, 'host' | 'ipvs', readonly string[]])[] = [
@@ -587,8 +587,9 @@ describe('of what programs print on the node itself', () => {
 
 it('rules of endpoints have their normal form also where they are not read word by word', () => {
   let quick = 0;
-  const texts = dumpFolders('host').map((folder) => readFileSync(join(folder, 'iptables-save.nft.txt'), 'utf8'));
-  for (const text of [nodeTexts('iptables', OBJECTS, config('iptables')).rules ?? '', ...texts]) {
+  const files = DUMP_ROOTS.flatMap((root) => filesBelow(root, /^ip6?tables-save\..*txt$/));
+  const dumps = files.map((file) => readFileSync(file, 'utf8'));
+  for (const text of [nodeTexts('iptables', OBJECTS, config('iptables')).rules ?? '', ...dumps]) {
     for (const [, args = ''] of text.matchAll(/^-A \S+(.*)$/gm)) {
       const known = quickRuleText(args);
       if (known === undefined) continue;

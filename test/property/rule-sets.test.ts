@@ -1,13 +1,11 @@
 /** Scripts for nft of all kinds of clusters are printed as they were read, and survive as a listing. */
-import { existsSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { compile, loadCluster, partText } from '../../src/index.js';
 import { expectedScripts, expectFaithful, expectListable } from '../backends/nftables/support.js';
 import { findCases } from '../support/case.js';
+import { CONFORMANCE, isMissing } from '../support/shared.js';
 import { randomCluster } from './random-cluster.js';
-
-const CONFORMANCE = '../shared/conformance';
 
 it('those of random clusters', () => {
   fc.assert(
@@ -22,7 +20,7 @@ it('those of random clusters', () => {
   );
 });
 
-it.skipIf(!existsSync(CONFORMANCE))('those that kube-proxy wrote for clusters of the conformance corpus', () => {
+it.skipIf(isMissing(CONFORMANCE))('those that kube-proxy wrote for clusters of the conformance corpus', () => {
   let count = 0;
   for (const folder of findCases(CONFORMANCE)) {
     for (const text of expectedScripts(folder)) {

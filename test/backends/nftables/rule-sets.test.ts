@@ -1,5 +1,5 @@
 /** Rule sets of nftables as data: what was read is printed again as it was, and all forms of a table mean the same. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -16,6 +16,7 @@ import {
   statementsOf,
 } from '../../../src/index.js';
 import { caseName, findCases } from '../../support/case.js';
+import { dumpFolders } from '../../support/dumps.js';
 import {
   differences,
   expectedScripts,
@@ -28,10 +29,6 @@ import {
   ruleSetOf,
   tableOf,
 } from './support.js';
-
-const SHARED = join('..', 'shared');
-const DUMPS = join(SHARED, 'dumps', 'host');
-if (!existsSync(SHARED)) console.warn(`no ${SHARED}: recordings and dumps of kube-proxy are not read`);
 
 describe('scripts are printed as they were read, and survive as a listing', () => {
   it.each(findCases('golden').map((folder) => [caseName(folder), folder]))('golden %s', (_name, folder) => {
@@ -69,16 +66,15 @@ describe('listings of nft', () => {
   );
 });
 
-describe.skipIf(!existsSync(DUMPS))('dumps of nodes that kube-proxy v1.36.3 synced', () => {
+describe('dumps of nodes that kube-proxy v1.36.3 synced', () => {
   /** Its IPv4 nft dump was taken at another moment than objects.yaml: without any endpoints. */
   const TORN = 'kube-dns';
-  const folders = existsSync(DUMPS) ? findCases(DUMPS) : [];
   const families = [
     ['ipv4', 'ip'],
     ['ipv6', 'ip6'],
   ] as const;
 
-  it.each(folders.map((folder) => [caseName(folder), folder]))('%s', (name, folder) => {
+  it.each(dumpFolders('host').map((folder) => [caseName(folder), folder]))('%s', (name, folder) => {
     for (const [family, table] of families) {
       const text = readFileSync(join(folder, `nft-list.${table}.txt`), 'utf8');
       const json = readFileSync(join(folder, `nft-list.${table}.json`), 'utf8');
