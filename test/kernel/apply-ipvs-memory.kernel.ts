@@ -6,31 +6,27 @@ import { expectFlow } from '../support/ipvs-fates.js';
 import { STATES } from '../support/ipvs-states.js';
 import { RANDOM_NODE, randomChanges } from './random-changes.js';
 
-test('IPVS in memory: every case over the one before', { timeout: 120_000 }, async () => {
+test('IPVS in memory: every case over the one before', async () => {
   const cases = ipvsCases();
   expect(cases.length).toBeGreaterThan(100);
   await expectCases(cases);
 });
 
-test('IPVS in memory: 300 random changes', { timeout: 240_000 }, async () => {
+test('IPVS in memory: 300 random changes', async () => {
   const steps = Array.from(randomChanges(20_261_121, 300), ({ objects, config }) =>
     wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
   );
   await expectSteps(steps);
 });
 
-test('IPVS in memory: between any two states of a Service every connection ends as before or as afterwards', {
-  timeout: 240_000,
-}, async () => {
+test('IPVS in memory: between any two states of a Service every connection ends as before or as afterwards', async () => {
   const kernel = kernelFor(STATES);
   let lines = 0;
   for (const before of STATES) for (const after of STATES) lines += await expectFlow(kernel, before, after);
   expect(lines).toBeGreaterThan(1000);
 });
 
-test('IPVS in memory: during 25 random changes every connection ends as before or as afterwards', {
-  timeout: 240_000,
-}, async () => {
+test('IPVS in memory: during 25 random changes every connection ends as before or as afterwards', async () => {
   const steps = Array.from(randomChanges(3, 25), ({ objects, config }) =>
     wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
   );

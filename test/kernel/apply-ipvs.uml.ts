@@ -122,7 +122,7 @@ function isSome(wanted: Wanted): boolean {
 describe.skipIf(skip)('ipvs', () => {
   beforeEach(empty);
 
-  test('some of the cases, each over the one before', { timeout: 400_000 * IN_UML.patience }, async () => {
+  test('some of the cases, each over the one before', async () => {
     const cases = ipvsCases().filter((_, i) => i % IN_UML.everyCase === 0);
     await addAddresses(cases.flatMap(({ wanted }) => nodeAddresses(wanted)));
     let before: readonly Wanted[] = [];
@@ -141,7 +141,7 @@ describe.skipIf(skip)('ipvs', () => {
     }
   });
 
-  test(`${IN_UML.randomChanges} random changes`, { timeout: 200_000 * IN_UML.patience }, async () => {
+  test(`${IN_UML.randomChanges} random changes`, async () => {
     const steps = Array.from(randomChanges(11, IN_UML.randomChanges), ({ objects, config }) =>
       wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
     );
@@ -411,7 +411,7 @@ describe.skipIf(skip)('ipvs and traffic', () => {
     line.end();
   });
 
-  test('nothing fails while other Services change', { timeout: 120_000 * IN_UML.patience }, async () => {
+  test('nothing fails while other Services change', async () => {
     const other = (i: number): readonly RawObject[] => {
       const spec = {
         clusterIP: '10.96.0.30',
@@ -438,9 +438,7 @@ describe.skipIf(skip)('ipvs and traffic', () => {
     expect(outcomes.length).toBe(IN_UML.changesUnderConnections * 40);
   });
 
-  test('from IPVS to iptables and back: open connections go on, and new ones find their way', {
-    timeout: 120_000,
-  }, async () => {
+  test('from IPVS to iptables and back: open connections go on, and new ones find their way', async () => {
     await bring(both([POD_A, POD_B]));
     const old = await startLine(client, 'hold', VIP, '81');
     const [name] = (await old.ask('one')).split(' ');
