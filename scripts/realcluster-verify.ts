@@ -202,7 +202,7 @@ async function goThrough(): Promise<void> {
       const proxy = await startKubeProxy(plane.dir, config);
       // Nodes and ServiceCIDRs come to kube-proxy by watches of their own, which may be later than its first sync.
       let found: readonly string[] = [];
-      await eventually(10, async () => {
+      await eventually(60, async () => {
         found = await findings(plane, config);
         return found.length === 0 || undefined;
       });
