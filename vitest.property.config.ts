@@ -2,5 +2,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['test/property/**/*.test.ts'], testTimeout: 120_000, isolate: false, maxWorkers: 2 },
+  test: { include: ['test/property/**/*.test.ts'], testTimeout: 600_000, isolate: false, maxWorkers: 2 },
 });

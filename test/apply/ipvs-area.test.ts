@@ -4,15 +4,11 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Wanted } from '../../src/apply/wanted.js';
 import { readConfig } from '../../src/index.js';
-import { RANDOM_NODE, randomChanges } from '../kernel/random-changes.js';
 import {
   type BringOptions,
   bring as bringTo,
-  expectCases,
-  expectSteps,
   folder,
   freshState,
-  ipvsCases,
   ipvsParts,
   NOTHING,
   READING,
@@ -53,17 +49,8 @@ const BOTH = web(['10.244.1.7', '10.244.2.7']);
 const ONLY_B = web(['10.244.2.7']);
 const GONE = wantedParts(ipvsParts([node()]));
 
+// Any case after any other, and many changes, are in test/property/apply-ipvs.test.ts.
 describe('whatever was there before', () => {
-  // All cases, and more changes, are in test/kernel/apply-ipvs-memory.kernel.ts: they take a minute.
-  it('cases leave what they say, and nothing to do', () => expectCases(ipvsCases().filter((_, i) => i % 12 === 0)));
-
-  it('random changes leave what a full apply leaves', () =>
-    expectSteps(
-      Array.from(randomChanges(7, 25), ({ objects, config }) =>
-        wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
-      ),
-    ));
-
   it('an apply that is killed before any command is completed by the next', async () => {
     const before = web(['10.244.1.7', '10.244.2.7'], {
       type: 'NodePort',

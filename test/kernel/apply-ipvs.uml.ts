@@ -1,7 +1,7 @@
 /**
  * IPVS mode in a real kernel, brought from any state to any other; in the first network namespace of user-mode-linux, as
  * the applier reads and writes files of the kernel itself. Many more transitions are tried on the kernel in memory
- * (apply-ipvs-memory.kernel.ts); here are those that show that the real one behaves as that one does, and its traffic.
+ * (test/property/apply-ipvs.test.ts); here are those that show that the real one behaves as that one does, and its traffic.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -30,9 +30,9 @@ import {
   type XtablesMode,
   type XtablesRule,
   xtablesChains,
-} from '../src/index.js';
-import { compileDumped, DUMP_ROOTS, dumpFolders, dumpText, filesBelow } from './support/dumps.js';
-import { CONFORMANCE, isMissing } from './support/shared.js';
+} from '../../src/index.js';
+import { compileDumped, DUMP_ROOTS, dumpFolders, dumpText, filesBelow } from '../support/dumps.js';
+import { CONFORMANCE, isMissing } from '../support/shared.js';
 
 type Kind = Exclude<DumpKind['kind'], 'nft'>;
 
