@@ -1,32 +1,26 @@
 /** IPVS mode brought from any state to any other, on a kernel in memory. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Wanted } from '../../src/apply/wanted.js';
 import { readConfig } from '../../src/index.js';
-import {
-  type BringOptions,
-  bring as bringTo,
-  folder,
-  freshState,
-  ipvsParts,
-  NOTHING,
-  READING,
-  stateOf,
-  wantedParts,
-} from '../support/ipvs-applier.js';
+import { type BringOptions, bring as bringTo, READING } from '../support/applier.js';
+import { freshState, ipvsParts, NOTHING, stateOf, wantedParts } from '../support/ipvs-applier.js';
 import { createIpvsKernel, type IpvsKernel } from '../support/ipvs-kernel.js';
 import { node, service, slice } from '../support/small-cluster.js';
 
 let kernel: IpvsKernel;
+let folder: string;
 beforeEach(() => {
   kernel = createIpvsKernel(['192.0.2.11/24', '2001:db8::11/64']);
-  rmSync(join(folder, 'draining.json'), { force: true });
+  folder = mkdtempSync(join(tmpdir(), 'kuberules-ipvs-'));
 });
+afterEach(() => rmSync(folder, { recursive: true }));
 
 function bring(wanted: readonly Wanted[], options: BringOptions = {}) {
   kernel.done.length = 0;
-  return bringTo(kernel, wanted, options);
+  return bringTo(kernel, wanted, { folder, ...options });
 }
 
 function writingCommands(): readonly string[] {
