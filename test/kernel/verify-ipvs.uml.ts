@@ -27,7 +27,6 @@ const DAMAGES: readonly (readonly [damage: string, expected: readonly string[]])
 ];
 
 describe.skipIf(skip)('ipvs', () => {
-  // A TypeScript loader takes its time on the inner kernel.
   test('dual-stack: nothing, and the damage that is done', async () => {
     await withHost('node', async (host) => {
       await load(host, 'dual-stack');
