@@ -1,4 +1,7 @@
-/** What takes its time: random clusters, and every line of every golden case. `npm run test:property`. */
+/**
+ * What takes its time: random clusters, every line of every golden case, what is in ../shared, and IPVS on a kernel in
+ * memory. `npm run test:property`.
+ */
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
