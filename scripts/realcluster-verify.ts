@@ -148,7 +148,8 @@ function configOf({ config, node }: Cluster, { mode }: Way, plane: ControlPlane)
 
 /** Mode ipvs in a kernel of its own; whether all was as expected there, or it was said why it cannot be. */
 function goOnInUml(): boolean {
-  const covered = 'see test/dumps.test.ts and test/inspect/verify.test.ts for what it left in ../shared/dumps';
+  const covered =
+    'see test/property/dumps.test.ts and test/property/verify.test.ts for what it left in ../shared/dumps';
   if (values.quick || process.env.KUBERULES_UML !== undefined) {
     console.log(
       `SKIPPED: ipvs: ${values.quick ? 'it takes minutes' : 'there is no IPVS in user-mode-linux'}; ${covered}`,
@@ -234,7 +235,7 @@ async function goThrough(): Promise<void> {
       const proxy = await startKubeProxy(plane.dir, config);
       // Nodes and ServiceCIDRs come to kube-proxy by watches of their own, which may be later than its first sync.
       let found: readonly string[] = [];
-      await eventually(10, async () => {
+      await eventually(60, async () => {
         found = await findings(plane, config);
         return found.length === 0 || undefined;
       });

@@ -178,7 +178,7 @@ async function compareSeed(plane: ControlPlane, seed: number, serviceRange: stri
   }
 
   let found: string[] = [];
-  await eventually(30, async () => {
+  await eventually(120, async () => {
     const [slices, all] = await Promise.all([ok('GET', discovery), ok('GET', `${core}/services`)]);
     found = differences(slices.body.items ?? [], all.body.items ?? []);
     return found.length === 0 || undefined;

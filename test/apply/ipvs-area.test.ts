@@ -1,36 +1,26 @@
 /** IPVS mode brought from any state to any other, on a kernel in memory. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Wanted } from '../../src/apply/wanted.js';
 import { readConfig } from '../../src/index.js';
-import { RANDOM_NODE, randomChanges } from '../kernel/random-changes.js';
-import {
-  type BringOptions,
-  bring as bringTo,
-  expectCases,
-  expectSteps,
-  folder,
-  freshState,
-  ipvsCases,
-  ipvsParts,
-  NOTHING,
-  READING,
-  stateOf,
-  wantedParts,
-} from '../support/ipvs-applier.js';
+import { type BringOptions, bring as bringTo, READING } from '../support/applier.js';
+import { freshState, ipvsParts, NOTHING, stateOf, wantedParts } from '../support/ipvs-applier.js';
 import { createIpvsKernel, type IpvsKernel } from '../support/ipvs-kernel.js';
 import { node, service, slice } from '../support/small-cluster.js';
 
 let kernel: IpvsKernel;
+let folder: string;
 beforeEach(() => {
   kernel = createIpvsKernel(['192.0.2.11/24', '2001:db8::11/64']);
-  rmSync(join(folder, 'draining.json'), { force: true });
+  folder = mkdtempSync(join(tmpdir(), 'kuberules-ipvs-'));
 });
+afterEach(() => rmSync(folder, { recursive: true }));
 
 function bring(wanted: readonly Wanted[], options: BringOptions = {}) {
   kernel.done.length = 0;
-  return bringTo(kernel, wanted, options);
+  return bringTo(kernel, wanted, { folder, ...options });
 }
 
 function writingCommands(): readonly string[] {
@@ -53,17 +43,8 @@ const BOTH = web(['10.244.1.7', '10.244.2.7']);
 const ONLY_B = web(['10.244.2.7']);
 const GONE = wantedParts(ipvsParts([node()]));
 
+// Any case after any other, and many changes, are in test/property/apply-ipvs.test.ts.
 describe('whatever was there before', () => {
-  // All cases, and more changes, are in test/kernel/apply-ipvs-memory.kernel.ts: they take a minute.
-  it('cases leave what they say, and nothing to do', () => expectCases(ipvsCases().filter((_, i) => i % 12 === 0)));
-
-  it('random changes leave what a full apply leaves', () =>
-    expectSteps(
-      Array.from(randomChanges(7, 25), ({ objects, config }) =>
-        wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
-      ),
-    ));
-
   it('an apply that is killed before any command is completed by the next', async () => {
     const before = web(['10.244.1.7', '10.244.2.7'], {
       type: 'NodePort',

@@ -145,3 +145,8 @@ export function found(mode: ProxyMode, texts: Texts, more = config(mode), object
   if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('\n'));
   return result.findings;
 }
+
+/** Code and service port of a finding. */
+export function named({ code, servicePort }: VerifyFinding): string {
+  return servicePort === undefined ? code : `${code} ${servicePort}`;
+}

@@ -25,7 +25,6 @@ describe.skipIf(skip)('nftables', () => {
 
   test.concurrent.for(families)(
     'a client keeps its endpoint while it comes back in time, %s',
-    { timeout: 120_000 },
     async (family, { expect }) => {
       const first = await choices(family);
       const over = Date.now() + seconds * 1000;

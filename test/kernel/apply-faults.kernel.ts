@@ -272,31 +272,30 @@ describe.each([
 });
 
 describe('with --confirm-within', () => {
-  test('the new rules stay when somebody else confirms', async () => {
+  test('the new rules stay when somebody else confirms; until then nothing else is written', async () => {
     const { host, state, apply } = await node('iptables', ...NFT);
     const before = await rules(host, 'iptables-nft-save');
-    const applying = apply('new', {}, '--confirm-within', '60s');
+    // Longer than anything here takes.
+    const applying = apply('new', {}, '--confirm-within', '600s');
     const confirmed = async () => (await program.run(host, ['apply', '--confirm', '--state-dir', state])).status === 0;
     await waiting(state);
-    expect(await confirmed()).toBe(true);
-    expect(await applying).toMatchObject({ status: 0 });
-    expect(await rules(host, 'iptables-nft-save')).not.toBe(before);
-    expect(await confirmed()).toBe(false);
-  });
-
-  test('the rules before come back when nobody confirms; until then nothing else is written', async () => {
-    const { host, state, apply } = await node('iptables', ...NFT);
-    const before = await rules(host, 'iptables-nft-save');
-    const applying = apply('new', {}, '--confirm-within', '2s');
-    await waiting(state);
     const written = await rules(host, 'iptables-nft-save');
-    for (const flags of [[], ['--confirm-within', '60s']]) {
+    expect(written).not.toBe(before);
+    for (const flags of [[], ['--confirm-within', '600s']]) {
       const refused = await apply('old', {}, ...flags);
       expect(refused).toMatchObject({ status: 2, out: '' });
       expect(refused.err).toMatch(/an earlier apply waits for being confirmed.*\[lock-held\]/);
     }
+    expect(await confirmed()).toBe(true);
+    expect(await applying).toMatchObject({ status: 0 });
     expect(await rules(host, 'iptables-nft-save')).toBe(written);
-    const result = await applying;
+    expect(await confirmed()).toBe(false);
+  });
+
+  test('the rules before come back when nobody confirms', async () => {
+    const { host, state, apply } = await node('iptables', ...NFT);
+    const before = await rules(host, 'iptables-nft-save');
+    const result = await apply('new', {}, '--confirm-within', '1s');
     expect(result.status).toBe(2);
     expect(result.err).toContain(`\`kuberules apply --confirm --state-dir ${state}\``);
     expect(result.err).toMatch(/nobody confirmed in time, so the rules before were brought back.*\[not-confirmed\]/);
@@ -305,7 +304,7 @@ describe('with --confirm-within', () => {
 
   test('that nobody keeps the time any more is told, and hinders nothing later', async () => {
     const { state, apply } = await node('iptables', ...NFT);
-    const applying = apply('new', {}, '--confirm-within', '60s');
+    const applying = apply('new', {}, '--confirm-within', '600s');
     process.kill((await waiting(state)).guard, 'SIGKILL');
     const { status, err } = await applying;
     expect(status).toBe(2);
@@ -321,7 +320,7 @@ describe('with --confirm-within', () => {
     writeFileSync(once, '');
     const real = `exec ${realPath('iptables-nft-restore')} "$@"`;
     const env = fake(folder, 'iptables-nft-restore', `if [ -e ${once} ]; then rm ${once}; exit 7; fi\n${real}\n`);
-    const result = await apply('new', { env }, '--confirm-within', '60s');
+    const result = await apply('new', { env }, '--confirm-within', '600s');
     expect(result).toMatchObject({ status: 2, out: '' });
     expect(result.err).toMatch(
       /failed \(exit status 7\).*The old rules are in force.*\n.*the rules before are in force/,
@@ -336,7 +335,7 @@ describe('with --confirm-within', () => {
     const [begun, go] = [join(folder, 'begun'), join(folder, 'go')];
     const first = `if [ ! -e ${begun} ]; then echo $PPID > ${begun}; until [ -e ${go} ]; do sleep 0.05; done; fi`;
     const env = fake(folder, 'iptables-nft-restore', `${first}\nexec ${realPath('iptables-nft-restore')} "$@"\n`);
-    const applying = apply('new', { env }, '--confirm-within', '60s', '--wait', '1');
+    const applying = apply('new', { env }, '--confirm-within', '600s', '--wait', '1');
     await contains(begun, '\n');
     process.kill(Number(readFileSync(begun, 'utf8')), 'SIGKILL');
     await applying;
@@ -350,7 +349,8 @@ describe('with --confirm-within', () => {
   test('the rules before come back although the session is killed while it waits', async () => {
     const { host, state, apply } = await node('iptables', ...NFT);
     const before = await rules(host, 'iptables-nft-save');
-    const applying = apply('new', {}, '--confirm-within', '1s');
+    // Long enough to see that the new rules are there.
+    const applying = apply('new', {}, '--confirm-within', '10s');
     process.kill((await waiting(state)).writer, 'SIGKILL');
     expect(await applying).toMatchObject({ status: undefined });
     expect(await rules(host, 'iptables-nft-save')).not.toBe(before);

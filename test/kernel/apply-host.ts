@@ -4,14 +4,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { type ApplyResult, apply } from '../../src/apply/apply.js';
-import { areaOf, textsOf, wantedOf } from '../../src/apply/areas.js';
+import type { ApplyResult } from '../../src/apply/apply.js';
+import { textsOf, wantedOf } from '../../src/apply/areas.js';
 import { type Command, commandText, createHost, type Host } from '../../src/apply/host.js';
 import type { Variant, Wanted } from '../../src/apply/wanted.js';
 import type { Part, ProxyMode } from '../../src/index.js';
+import { bring, READING } from '../support/applier.js';
 import type { Host as Namespace } from './host.js';
 
-/** The folder of the applier: removed at the end of the test file that uses this. */
+/** Where inputs of programs are put: removed at the end of the test file that uses this. */
 const folder = mkdtempSync(join(tmpdir(), 'kuberules-apply-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -70,36 +71,12 @@ export function wantedParts(parts: readonly Part[], { mode, variant }: Applied):
   return wantedOf(mode, textsOf(parts), variant);
 }
 
-/** Connections are not waited for. */
-const UNDER_TEST = {
-  wait: 60,
-  drain: 0,
-  folder,
-  clock: { now: Date.now, sleep: async () => {} },
-  progress: () => {},
-};
-
-/** Applies as `kuberules apply` does; the former states go to `saved`. */
-export async function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] = []): Promise<ApplyResult> {
-  const create = (each: Wanted) => areaOf(each, { ...UNDER_TEST, host });
-  const result = await apply({
-    host,
-    areas: wanted.map(create),
-    areaOf: create,
-    dryRun: false,
-    save: (former) => {
-      saved.push(...former);
-    },
-    progress: () => {},
-  });
-  await result.finish();
-  return result;
+/** Applies as `kuberules apply` does; the former states go to `saved`. Tests beside it may hold the lock for long. */
+export function applyTo(host: Host, wanted: readonly Wanted[], saved: Wanted[] = []): Promise<ApplyResult> {
+  return bring(host, wanted, { wait: 60, saved });
 }
 
 /** The commands that did more than read, as people would type them. */
 export function writingCommands({ done }: ApplyHost): readonly string[] {
   return done.map(commandText).filter((text) => !READING.test(text));
 }
-
-const READING =
-  /^\S+ --version$|^nft -s -y list |^ip6?tables(-\w+)?-save\b|^ip6?tables(-\w+)? -t \w+ -S |^ipvsadm -S|^ipset save$/;

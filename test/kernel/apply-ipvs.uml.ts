@@ -1,29 +1,23 @@
 /**
  * IPVS mode in a real kernel, brought from any state to any other; in the first network namespace of user-mode-linux, as
  * the applier reads and writes files of the kernel itself. Many more transitions are tried on the kernel in memory
- * (apply-ipvs-memory.kernel.ts); here are those that show that the real one behaves as that one does, and its traffic.
+ * (test/property/apply-ipvs.test.ts); here are those that show that the real one behaves as that one does, and its traffic.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { leftoversOf, textsOf, wantedOf } from '../../src/apply/areas.js';
-import { type Command, commandText, type Host } from '../../src/apply/host.js';
+import { type Command, commandText, createHost, type Host } from '../../src/apply/host.js';
 import type { Wanted } from '../../src/apply/wanted.js';
 import { compile, loadCluster, type ProxyMode, type RawObject, readConfig, verify } from '../../src/index.js';
+import { type BringOptions, bring as bringTo, READING } from '../support/applier.js';
 import { loadCase } from '../support/case.js';
-import {
-  type BringOptions,
-  bring as bringTo,
-  ipvsCases,
-  ipvsParts,
-  NOTHING,
-  nodeAddresses,
-  READING,
-  wantedParts,
-} from '../support/ipvs-applier.js';
+import { ipvsCases, ipvsParts, NOTHING, nodeAddresses, wantedParts } from '../support/ipvs-applier.js';
 import { node, service, slice } from '../support/small-cluster.js';
 import { skipWithReason } from './available.js';
 import { closeHosts, type Host as Namespace, startHost } from './host.js';
@@ -35,6 +29,11 @@ import { IN_UML } from './sizes.js';
 const here = await startHost('node', false);
 const skip = skipWithReason('applying IPVS', await ipvsUnavailable(here));
 afterAll(() => here.close());
+
+const folder = mkdtempSync(join(tmpdir(), 'kuberules-ipvs-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+/** Its files are those of this machine; a small process starts its programs, see above. */
+const machine = createHost(folder);
 
 /** What was run since it was emptied, and what it printed. */
 const done: (Command & { readonly stdout: string })[] = [];
@@ -52,16 +51,10 @@ const host: Host = {
     done.push({ ...command, stdout });
     return { status, stdout, stderr, trouble: '' };
   },
-  read(path) {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      return undefined;
-    }
-  },
+  read: (path) => machine.read(path),
   write(path, text) {
     done.push({ program: 'tee', args: [path], stdout: '' });
-    writeFileSync(path, text);
+    machine.write(path, text);
   },
 };
 
@@ -71,7 +64,7 @@ function writingCommands(): readonly string[] {
 
 function bring(wanted: readonly Wanted[], options: BringOptions = {}) {
   done.length = 0;
-  return bringTo(host, wanted, options);
+  return bringTo(host, wanted, { folder, ...options });
 }
 
 async function script(text: string): Promise<string> {
@@ -122,7 +115,7 @@ function isSome(wanted: Wanted): boolean {
 describe.skipIf(skip)('ipvs', () => {
   beforeEach(empty);
 
-  test('some of the cases, each over the one before', { timeout: 400_000 * IN_UML.patience }, async () => {
+  test('some of the cases, each over the one before', async () => {
     const cases = ipvsCases().filter((_, i) => i % IN_UML.everyCase === 0);
     await addAddresses(cases.flatMap(({ wanted }) => nodeAddresses(wanted)));
     let before: readonly Wanted[] = [];
@@ -141,7 +134,7 @@ describe.skipIf(skip)('ipvs', () => {
     }
   });
 
-  test(`${IN_UML.randomChanges} random changes`, { timeout: 200_000 * IN_UML.patience }, async () => {
+  test(`${IN_UML.randomChanges} random changes`, async () => {
     const steps = Array.from(randomChanges(11, IN_UML.randomChanges), ({ objects, config }) =>
       wantedParts(ipvsParts(objects, { config, name: RANDOM_NODE })),
     );
@@ -203,7 +196,7 @@ describe.skipIf(skip)('ipvs', () => {
         return host.run(command);
       },
     };
-    await expect(bringTo(mortal, after)).rejects.toThrow('killed');
+    await expect(bringTo(mortal, after, { folder })).rejects.toThrow('killed');
     await bring(after);
     await expectState(after);
   });
@@ -411,7 +404,7 @@ describe.skipIf(skip)('ipvs and traffic', () => {
     line.end();
   });
 
-  test('nothing fails while other Services change', { timeout: 120_000 * IN_UML.patience }, async () => {
+  test('nothing fails while other Services change', async () => {
     const other = (i: number): readonly RawObject[] => {
       const spec = {
         clusterIP: '10.96.0.30',
@@ -438,9 +431,7 @@ describe.skipIf(skip)('ipvs and traffic', () => {
     expect(outcomes.length).toBe(IN_UML.changesUnderConnections * 40);
   });
 
-  test('from IPVS to iptables and back: open connections go on, and new ones find their way', {
-    timeout: 120_000,
-  }, async () => {
+  test('from IPVS to iptables and back: open connections go on, and new ones find their way', async () => {
     await bring(both([POD_A, POD_B]));
     const old = await startLine(client, 'hold', VIP, '81');
     const [name] = (await old.ask('one')).split(' ');

@@ -46,7 +46,7 @@ describe.skipIf(skip)('nftables', () => {
     });
   });
 
-  test(`after every one of ${RANDOM_CHANGES} random changes`, { timeout: 120_000 }, async () => {
+  test(`after every one of ${RANDOM_CHANGES} random changes`, async () => {
     const seed = 20_260_701;
     await withHost('node', async (host) => {
       const applier = applyHost(host);

@@ -121,7 +121,7 @@ export async function applySuite(variant: Variant): Promise<void> {
       });
     });
 
-    test(`after every one of ${RANDOM_CHANGES} random changes`, { timeout: 120_000 }, async () => {
+    test(`after every one of ${RANDOM_CHANGES} random changes`, async () => {
       const seed = 20_260_702;
       await withHost('node', async (host) => {
         const applier = applyHost(host);

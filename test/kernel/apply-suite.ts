@@ -56,7 +56,7 @@ export async function applySuite(mode: AppliedMode, size: SuiteSize = CHANGES_UN
   };
 
   describe.skipIf(skip)(mode.name, () => {
-    test(`${size.others} changes to other Services`, { timeout: 180_000 }, async () => {
+    test(`${size.others} changes to other Services`, async () => {
       // What is over makes room at once; there are more connections than the usual two minutes leave ports for.
       await node.sysctl({ 'net/netfilter/nf_conntrack_tcp_timeout_time_wait': '1' });
       const steady = [...steadyObjects(PODS), ...stickyObjects()];
@@ -87,7 +87,7 @@ export async function applySuite(mode: AppliedMode, size: SuiteSize = CHANGES_UN
       }
     });
 
-    test(`${size.own} changes to its own endpoints`, { timeout: 180_000 }, async () => {
+    test(`${size.own} changes to its own endpoints`, async () => {
       const targets = families.map((family) => ({ name: family, to: STEADY[family], port: 80 }));
       let before: readonly Pod[] = PODS;
       await bring(steadyObjects(before));

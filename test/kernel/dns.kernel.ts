@@ -116,7 +116,7 @@ describe.skipIf(skipWithReason('zones in a name server', nameServerUnavailable()
       const search = searches.map((each) => each.replace(/\.$/, '')).join(' ');
       const { addresses, asked } = await server.lookUp(
         lookup.name,
-        `nameserver 127.0.0.1\nsearch ${search}\noptions ndots:${ndots} timeout:1 attempts:1\n`,
+        `nameserver 127.0.0.1\nsearch ${search}\noptions ndots:${ndots} timeout:20 attempts:1\n`,
       );
       const found = lookup.addresses.filter(({ family }) => family === 'ipv4').map(({ text }) => text);
       expect([...addresses].sort()).toEqual(found.sort());

@@ -162,7 +162,7 @@ ${zones.map((zone) => `zone "${zone}" { type primary; file "${zone}.zone"; };\n`
         '+norecurse',
         '+noedns',
         '+tries=1',
-        '+time=5',
+        '+time=20',
       ];
       const argv = ['-t', String(server.pid), '-n', 'dig', '@127.0.0.1', ...sections, name, type];
       return readAnswer((await run('nsenter', argv)).stdout);

@@ -13,13 +13,13 @@ export const CHANGES_UNDER_CONNECTIONS = isQuick ? { others: 100, own: 15 } : { 
 export const MOMENTS = isQuick ? 8 : 17;
 
 /**
- * In user-mode-linux, which is slow: every how many-th case, how many changes, and by how much tests may take longer.
+ * In user-mode-linux, which is slow: every how many-th case, and how many changes.
  * `KUBERULES_THOROUGH=1 UML_TIMEOUT=7200 npm run test:ipvs` has as much there as there is elsewhere.
  */
 export const IN_UML =
   process.env.KUBERULES_THOROUGH === '1'
-    ? { everyCase: 1, randomChanges: 200, changesUnderConnections: 500, patience: 20 }
-    : { everyCase: isQuick ? 10 : 5, randomChanges: 5, changesUnderConnections: 4, patience: 1 };
+    ? { everyCase: 1, randomChanges: 200, changesUnderConnections: 500 }
+    : { everyCase: isQuick ? 10 : 5, randomChanges: 5, changesUnderConnections: 4 };
 
 /** All cases, or every other one: of two suites with unlike numbers each has the half that the other has not. */
 export function caseShare<Case>(cases: readonly Case[], suite: number): readonly Case[] {

@@ -27,8 +27,7 @@ const DAMAGES: readonly (readonly [damage: string, expected: readonly string[]])
 ];
 
 describe.skipIf(skip)('ipvs', () => {
-  // A TypeScript loader takes its time on the inner kernel.
-  test('dual-stack: nothing, and the damage that is done', { timeout: 180_000 }, async () => {
+  test('dual-stack: nothing, and the damage that is done', async () => {
     await withHost('node', async (host) => {
       await load(host, 'dual-stack');
       expect(await verifyLive(host, 'dual-stack', 'ipvs')).toEqual({ status: 0, findings: [] });
@@ -39,7 +38,7 @@ describe.skipIf(skip)('ipvs', () => {
     });
   });
 
-  test('a node without any rule', { timeout: 180_000 }, async () => {
+  test('a node without any rule', async () => {
     const { status, findings } = await withHost('node', (host) => verifyLive(host, 'dual-stack', 'ipvs'));
     expect(status).toBe(1);
     expect(findings.filter((each) => each === 'nothing-there')).toHaveLength(2);

@@ -1,12 +1,11 @@
-/** `verify --live` on a host of the kernel tests, as an operator runs it on a node. */
+/** `verify --live` on a host of the kernel tests, as an operator runs it on a node; for the files whose tests use it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll } from 'vitest';
 import type { ProxyMode } from '../../src/index.js';
 import type { Host } from './host.js';
 import { root } from './load-suite.js';
-
-const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+import { buildProgram, type Program } from './program.js';
 
 /** What verify has found: its exit status, and code and service port of each finding, sorted. */
 export interface Verified {
@@ -14,18 +13,23 @@ export interface Verified {
   readonly findings: readonly string[];
 }
 
+let program: Program;
+beforeAll(async () => {
+  program = await buildProgram();
+});
+afterAll(() => program.remove());
+
 /** Compares what the host has with what the objects and the configuration of a golden case ask for. */
 export async function verifyLive(host: Host, name: string, mode: ProxyMode): Promise<Verified> {
   const folder = join(root, name);
   const config = existsSync(join(folder, 'config.yaml')) ? ['--config', join(folder, 'config.yaml')] : [];
   const args = ['-f', join(folder, 'objects.yaml'), ...config, '--mode', mode, '--output', 'json'];
-  const argv = [process.execPath, '--import', 'tsx', cli, 'verify', '--live', ...args];
-  const [result] = await host.run([{ argv, allow: [0, 1] }]);
-  const { findings } = JSON.parse(result?.stdout ?? '') as {
+  const { status, out } = await program.run(host, ['verify', '--live', ...args]);
+  const { findings } = JSON.parse(out) as {
     readonly findings: readonly { readonly code: string; readonly servicePort: string | null }[];
   };
   const named = findings.map(({ code, servicePort }) => (servicePort == null ? code : `${code} ${servicePort}`));
-  return { status: result?.status, findings: named.sort() };
+  return { status, findings: named.sort() };
 }
 
 /** A text of a golden case, by its file name; undefined where the case has none. */

@@ -6,16 +6,15 @@ import { compileObjects, wholeText } from '../support/compile-objects.js';
 import { PROXIED, randomCluster } from './random-cluster.js';
 
 it.each(PROXY_MODES)('load-balancer addresses whose ipMode is Proxy are in no text of mode %s', (mode) => {
-  let seen = 0;
   fc.assert(
     fc.property(randomCluster, (cluster) => {
+      // The runs count clusters that have such an address.
+      const given = JSON.stringify(cluster.objects);
+      const addresses = Object.values(PROXIED).filter((address) => given.includes(`"${address}"`));
+      fc.pre(addresses.length > 0);
       const text = wholeText(compileObjects(cluster, mode));
-      for (const address of Object.values(PROXIED)) {
-        if (JSON.stringify(cluster.objects).includes(`"${address}"`)) seen++;
-        expect(text).not.toContain(address);
-      }
+      for (const address of addresses) expect(text).not.toContain(address);
     }),
-    { numRuns: 100 },
+    { numRuns: 30 },
   );
-  expect(seen).toBeGreaterThan(3);
 });

@@ -1,35 +1,16 @@
 /** Every Service, name and line of the golden files is explained, and what is explained is what stands there. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  DEFAULT_CONFIG,
-  type ExplainContext,
-  explain,
-  explainContext,
-  type LineExplanation,
-  loadCluster,
-  type ProxyMode,
-  readConfig,
-  readObjects,
-  simulate,
-} from '../../src/index.js';
+import { type ExplainContext, explain, explainContext, type LineExplanation, type ProxyMode } from '../../src/index.js';
 import { PROXY_MODES } from '../../src/kube/config.js';
 import { FAMILIES, type Family } from '../../src/net/family.js';
-import { caseName, expectedTexts, findCases } from '../support/case.js';
+import { caseName, expectedTexts, findCases, loadCase } from '../support/case.js';
 import { dumpFolders } from '../support/dumps.js';
 
 function contextOf(folder: string, mode: ProxyMode, family?: Family): ExplainContext {
-  const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
-  const has = (name: string): boolean => existsSync(join(folder, name));
-  const settings = has('case.json') ? JSON.parse(text('case.json')) : {};
-  const config = has('config.yaml')
-    ? readConfig({ name: 'config.yaml', text: text('config.yaml') }, { mode }).config
-    : DEFAULT_CONFIG;
-  const { objects } = readObjects([{ name: 'objects.yaml', text: text('objects.yaml') }]);
-  const all = settings.simulate === true ? simulate(objects).objects : objects;
-  const { state } = loadCluster(all, { simulated: settings.simulate === true });
-  const { context } = explainContext(state, { mode, config, node: settings.node, family });
+  const { state, config, node } = loadCase(folder, mode);
+  const { context } = explainContext(state, { mode, config, node, family });
   if (context === undefined) throw new Error(`no context for ${folder}`);
   return context;
 }

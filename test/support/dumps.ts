@@ -11,12 +11,10 @@ import {
   readConfig,
   readObjects,
 } from '../../src/index.js';
-
-/** More dumps than the repository holds, where they are at hand. */
-const SHARED = '../shared/dumps';
+import { SHARED_DUMPS } from './shared.js';
 
 /** The folders of dumps: those of the repository and, when they are there, all the others. */
-export const DUMP_ROOTS: readonly string[] = existsSync(SHARED) ? ['test/dumps', SHARED] : ['test/dumps'];
+export const DUMP_ROOTS: readonly string[] = existsSync(SHARED_DUMPS) ? ['test/dumps', SHARED_DUMPS] : ['test/dumps'];
 
 /** Files below a folder whose names match, sorted. */
 export function filesBelow(folder: string, name: RegExp): readonly string[] {

@@ -1,11 +1,6 @@
-/** The applier of IPVS mode against a host of tests: what cases want, and what a host has that had nothing before. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** For tests of applying IPVS mode: what cases want, and what a host has that had nothing before. */
 import { expect } from 'vitest';
-import { type ApplyResult, apply } from '../../src/apply/apply.js';
-import { areaOf, leftoversOf, textsOf, wantedOf } from '../../src/apply/areas.js';
-import type { Host } from '../../src/apply/host.js';
+import { leftoversOf, textsOf, wantedOf } from '../../src/apply/areas.js';
 import type { Wanted } from '../../src/apply/wanted.js';
 import {
   compile,
@@ -16,42 +11,9 @@ import {
   type ProxyConfig,
   type RawObject,
 } from '../../src/index.js';
+import { bring, READING } from './applier.js';
 import { caseName, findCases, loadCase } from './case.js';
 import { createIpvsKernel, type IpvsKernel, type KernelState } from './ipvs-kernel.js';
-
-/** The folder of the applier: removed when the process ends. */
-export const folder = mkdtempSync(join(tmpdir(), 'kuberules-ipvs-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-
-/** How to apply; by default real servers do not wait for connections. */
-export interface BringOptions {
-  readonly drain?: number;
-  readonly dryRun?: boolean;
-  /** The former states go here. */
-  readonly saved?: Wanted[];
-  readonly now?: () => number;
-  /** What happens while the applier waits. */
-  readonly sleep?: (milliseconds: number) => void | Promise<void>;
-}
-
-/** Applies as `kuberules apply` does. */
-export async function bring(host: Host, wanted: readonly Wanted[], options: BringOptions = {}): Promise<ApplyResult> {
-  const { drain = 0, dryRun = false, saved = [], now = () => 0, sleep = () => {} } = options;
-  const clock = { now, sleep: async (milliseconds: number) => sleep(milliseconds) };
-  const create = (each: Wanted) => areaOf(each, { host, wait: 5, drain, folder, clock, progress: () => {} });
-  const result = await apply({
-    host,
-    areas: wanted.map(create),
-    areaOf: create,
-    dryRun,
-    save: (former) => {
-      saved.push(...former);
-    },
-    progress: () => {},
-  });
-  if (!dryRun) await result.finish();
-  return result;
-}
 
 /** Nothing of IPVS, and no rules of the one variant that the tests use. */
 export const NOTHING = leftoversOf(undefined).filter(
@@ -73,9 +35,6 @@ export function ipvsParts(
   expect(hasErrors(diagnostics)).toBe(false);
   return compile(state, { mode: 'ipvs', config, node: name }).parts;
 }
-
-/** The commands that do more than read. */
-export const READING = /^(ip -o |ipset save$|ipvsadm -(S|L) |ip6?tables(-legacy)?(-save| --version)$)/;
 
 /** A golden case in mode ipvs. */
 export interface IpvsCase {

@@ -6,7 +6,7 @@ import { rulesOfDumps } from '../../src/inspect/rule-texts.js';
 import { tracePacket } from '../../src/inspect/trace.js';
 import type { Family } from '../../src/net/family.js';
 import { joinHostPort } from '../../src/net/ip.js';
-import { bring } from './ipvs-applier.js';
+import { bring } from './applier.js';
 import type { IpvsKernel } from './ipvs-kernel.js';
 
 /** An address and port of a Service. */

@@ -1,20 +1,8 @@
 /** Rule sets of nftables as data: what was read is printed again as it was, and all forms of a table mean the same. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  compile,
-  DEFAULT_CONFIG,
-  type Family,
-  loadCluster,
-  partText,
-  printNftJson,
-  printNftListing,
-  readConfig,
-  readNft,
-  readObjects,
-  statementsOf,
-} from '../../../src/index.js';
+import { printNftJson, printNftListing, readNft, statementsOf } from '../../../src/index.js';
 import { caseName, findCases } from '../../support/case.js';
 import {
   differences,
@@ -28,10 +16,6 @@ import {
   ruleSetOf,
   tableOf,
 } from './support.js';
-
-const SHARED = join('..', 'shared');
-const DUMPS = join(SHARED, 'dumps', 'host');
-if (!existsSync(SHARED)) console.warn(`no ${SHARED}: recordings and dumps of kube-proxy are not read`);
 
 describe('scripts are printed as they were read, and survive as a listing', () => {
   it.each(findCases('golden').map((folder) => [caseName(folder), folder]))('golden %s', (_name, folder) => {
@@ -67,41 +51,6 @@ describe('listings of nft', () => {
       expect(differences(listing('rewritten.nft'), listing(file))).toEqual([]);
     },
   );
-});
-
-describe.skipIf(!existsSync(DUMPS))('dumps of nodes that kube-proxy v1.36.3 synced', () => {
-  /** Its IPv4 nft dump was taken at another moment than objects.yaml: without any endpoints. */
-  const TORN = 'kube-dns';
-  const folders = existsSync(DUMPS) ? findCases(DUMPS) : [];
-  const families = [
-    ['ipv4', 'ip'],
-    ['ipv6', 'ip6'],
-  ] as const;
-
-  it.each(folders.map((folder) => [caseName(folder), folder]))('%s', (name, folder) => {
-    for (const [family, table] of families) {
-      const text = readFileSync(join(folder, `nft-list.${table}.txt`), 'utf8');
-      const json = readFileSync(join(folder, `nft-list.${table}.json`), 'utf8');
-      expectFaithful(text);
-      expectFaithful(json);
-      expect(differences(text, json)).toEqual([]);
-      const own = compileDump(folder, family, text);
-      if (name === TORN && family === 'ipv4') expect(differences(own, text)).not.toEqual([]);
-      else expect(differences(own, text)).toEqual([]);
-    }
-  });
-
-  /** What we would write there. The API server's own ServiceCIDRs are not in objects.yaml, but seen in the rules. */
-  function compileDump(folder: string, family: Family, dump: string): string {
-    const [, cidr] = /^\s*ip6? daddr (\S+) drop comment "Drop traffic to unallocated ClusterIPs"$/m.exec(dump) ?? [];
-    const serviceCIDR = { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'kubernetes' } };
-    const source = (name: string) => ({ name, text: readFileSync(join(folder, name), 'utf8') });
-    const { objects } = readObjects([source('objects.yaml')]);
-    const cluster = loadCluster([...objects, { object: { ...serviceCIDR, spec: { cidrs: [cidr] } } }]);
-    const config = readConfig(source('config.yaml'), { mode: 'nftables' }).config ?? DEFAULT_CONFIG;
-    const { parts } = compile(cluster.state, { mode: 'nftables', config, family });
-    return parts.map(partText).join('');
-  }
 });
 
 describe('foreign tables and rules', () => {

@@ -152,7 +152,6 @@ it('any text is read without harm, and one without mistakes prints as it was', (
     '\t',
     '\u0000é',
   );
-  let good = 0;
   const any = fc
     .array(fc.array(piece, { maxLength: 3 }), { maxLength: 8 })
     .map((lines) => lines.map((parts) => parts.join('')).join('\n'));
@@ -161,13 +160,12 @@ it('any text is read without harm, and one without mistakes prints as it was', (
     fc.property(fc.oneof(any, table), (source) => {
       const { text, mistakes } = read(source);
       for (const table of text.tables) for (const chain of xtablesChains(table).values()) chain.rules.map(ruleOf);
-      if (mistakes.length > 0) return;
-      good++;
+      // The runs count those without mistakes.
+      fc.pre(mistakes.length === 0);
       expect(printXtables(text)).toBe(source);
     }),
-    { numRuns: 800 },
+    { numRuns: 150 },
   );
-  expect(good).toBeGreaterThan(100);
 });
 
 it('a setup is steps', () => {
