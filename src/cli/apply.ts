@@ -151,7 +151,8 @@ async function write(
   const progress = (text: string): void => {
     if (io.interactive) io.err(`${text} ...\n`);
   };
-  const create = (wanted: Wanted) => areaOf(wanted, { host, wait, drain, folder: stateDir, clock: CLOCK, progress });
+  const create = (wanted: Wanted) =>
+    areaOf(wanted, { host, wait, drain, dryRun, folder: stateDir, clock: CLOCK, progress });
   let saved: string | undefined;
   let guard: Guard | undefined;
   const bring = async (): Promise<Outcome> => {

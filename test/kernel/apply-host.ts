@@ -74,6 +74,7 @@ export function wantedParts(parts: readonly Part[], { mode, variant }: Applied):
 const UNDER_TEST = {
   wait: 60,
   drain: 0,
+  dryRun: false,
   folder,
   clock: { now: Date.now, sleep: async () => {} },
   progress: () => {},

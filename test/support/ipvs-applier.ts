@@ -38,7 +38,7 @@ export interface BringOptions {
 export async function bring(host: Host, wanted: readonly Wanted[], options: BringOptions = {}): Promise<ApplyResult> {
   const { drain = 0, dryRun = false, saved = [], now = () => 0, sleep = () => {} } = options;
   const clock = { now, sleep: async (milliseconds: number) => sleep(milliseconds) };
-  const create = (each: Wanted) => areaOf(each, { host, wait: 5, drain, folder, clock, progress: () => {} });
+  const create = (each: Wanted) => areaOf(each, { host, wait: 5, drain, dryRun, folder, clock, progress: () => {} });
   const result = await apply({
     host,
     areas: wanted.map(create),
