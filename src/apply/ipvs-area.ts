@@ -4,6 +4,7 @@ import { changeIpvs, type IpvsChange, type IpvsOptions, type IpvsState } from '.
 import { printIpset, readIpset } from '../backends/ipvs/ipset-text.js';
 import { type IpvsTable, printIpvsadm, readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
 import type { LeavingServer } from '../backends/ipvs/server-changes.js';
+import { isAtLeast } from '../backends/version.js';
 import { parseCidr } from '../net/ip.js';
 import { type Area, NO_WORK, type Reading } from './area.js';
 import { type Begins, type Clock, readBegins, writeBegins } from './draining.js';
@@ -13,7 +14,6 @@ import { ipvsSteps } from './ipvs-steps.js';
 import { type RulesOptions, readRules } from './rules-area.js';
 import { runStep } from './run-step.js';
 import { parsed, trouble } from './trouble.js';
-import { isAtLeast } from './variant.js';
 import type { WantedIpvs, WantedRules } from './wanted.js';
 
 /** How IPVS is changed. */

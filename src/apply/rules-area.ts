@@ -9,6 +9,7 @@ import {
   type WrittenChain,
 } from '../backends/xtables/changes.js';
 import { mergedRules } from '../backends/xtables/merge.js';
+import { rulesForVersion } from '../backends/xtables/old-iptables.js';
 import { ruleKey } from '../backends/xtables/quick-rule.js';
 import { printSetup, readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
 import { printXtables, readXtables, type XtablesText, xtablesTable } from '../backends/xtables/text.js';
@@ -16,7 +17,7 @@ import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import type { Command, Host } from './host.js';
 import { changedParameters, parameterSteps } from './parameters.js';
 import { commandTrouble, parsed, trouble } from './trouble.js';
-import { demandVersion, findIptables, type Iptables, legacyTables } from './variant.js';
+import { demandVersion, findIptables, type Iptables, legacyTables, restoreCommand } from './variant.js';
 import type { WantedRules } from './wanted.js';
 
 /** How programs are run. */
@@ -61,7 +62,8 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
     throw commandTrouble({ program, args: [] }, missing, purpose);
   }
   const current = await saved(host, tools, wanted);
-  const rules = parsed(readXtables({ name: 'rules', text: wanted.rules }), ({ text }) => text);
+  const text = rulesForVersion(wanted.rules, tools.version);
+  const rules = parsed(readXtables({ name: 'rules', text }), (read) => read.text);
   const setup = parsed(readSetup({ name: 'setup', text: wanted.setup }), ({ steps }) => steps);
   const foreign = foreignAmong({ rules, setup }, KNOWN_JUMPS);
   if (foreign !== undefined) {
@@ -78,13 +80,9 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   const parameters = changedParameters(setup, host);
   const stepsOf = (all: readonly string[]): readonly Step[] => {
     if (all.length > 0) demandVersion(tools);
-    const args = ['-w', String(wait), '--noflush', '--counters'];
+    const purpose = `to write the ${family} rules`;
     const restores = all.map((input): Step => {
-      return {
-        kind: 'command',
-        command: { program: tools.restore, args, input },
-        purpose: `to write the ${family} rules`,
-      };
+      return { kind: 'command', command: restoreCommand(tools, input, wait), purpose };
     });
     return [...parameterSteps(parameters), ...restores];
   };

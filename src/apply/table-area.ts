@@ -3,11 +3,11 @@ import { changeNftTable } from '../backends/nftables/changes.js';
 import { readNft } from '../backends/nftables/recognise.js';
 import type { NftTable } from '../backends/nftables/rule-set.js';
 import { WORDS } from '../backends/nftables/words.js';
+import { isAtLeast, parseVersion } from '../backends/version.js';
 import type { SourceText } from '../kube/objects.js';
 import { type Area, NO_WORK, type Reading } from './area.js';
 import { type Command, type Host, kernelVersion } from './host.js';
 import { ApplyError, commandTrouble, trouble } from './trouble.js';
-import { isAtLeast } from './variant.js';
 import type { WantedTable } from './wanted.js';
 
 /** The table of one family. */
@@ -64,7 +64,7 @@ async function hasNft(host: Host, { script }: WantedTable): Promise<boolean> {
   if (finished.trouble === 'ENOENT' && script === '') return false;
   if (finished.status !== 0) throw commandTrouble(command, finished, 'to read and write tables');
   const [, version] = /v(\d+(?:\.\d+)+)/.exec(finished.stdout) ?? [];
-  if (version !== undefined && !isAtLeast(version.split('.').map(Number), OLDEST_NFT)) {
+  if (version !== undefined && !isAtLeast(parseVersion(version), OLDEST_NFT)) {
     const message = `nft is of version ${version}, but kube-proxy's tables need ${OLDEST_NFT.join('.')} or newer.`;
     throw trouble('missing-feature', message, 'Install a newer nftables, or use another mode.');
   }

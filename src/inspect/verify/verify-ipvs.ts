@@ -6,7 +6,14 @@ import { type ConfigurationGuess, compareConfigured } from './configuration.js';
 import type { Container, Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
-import { claimedAddresses, interfaceContainer, ipvsAdapter, serverContents, setContainers } from './ipvs.js';
+import {
+  claimedAddresses,
+  type IpvsParts,
+  interfaceContainer,
+  ipvsAdapter,
+  serverContents,
+  setContainers,
+} from './ipvs.js';
 import { nothingThere, otherMode } from './node-findings.js';
 import { findingsOf } from './service-findings.js';
 import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
@@ -19,16 +26,16 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
   const observed = new Map<string, Container>();
   const claimed = claimedAddresses(plan);
   const findings: VerifyFinding[] = [];
-  const parts = { servers: false, sets: false, addresses: false, rules: false };
+  let parts: IpvsParts = { servers: false, sets: false, addresses: false, rules: false, version: undefined };
   for (const dump of dumps) {
     if (dump.kind === 'ipvsadm') {
-      parts.servers = true;
+      parts = { ...parts, servers: true };
       for (const server of serverContents(dump.services, node, dump.file, claimed)) observed.set(server.name, server);
     } else if (dump.kind === 'ipset') {
-      parts.sets = true;
+      parts = { ...parts, sets: true };
       for (const set of setContainers(dump.sets, family, dump.file)) observed.set(set.name, set);
     } else if (dump.kind === 'addresses') {
-      parts.addresses = true;
+      parts = { ...parts, addresses: true };
       const found = interfaceContainer(dump.addresses, family, dump.file);
       observed.set(found.name, withoutExcluded(found, node, claimed));
     } else if (dump.kind === 'xtables' && dump.family === family) {
@@ -38,7 +45,7 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
         findings.push(nothingThere(family, dump.file));
         continue;
       }
-      parts.rules = true;
+      parts = { ...parts, rules: true, version: dump.version };
       findings.push(...verifyJumps(setupText(node), found, family));
       // kubelet's own in this mode.
       for (const chain of found.own.values())
