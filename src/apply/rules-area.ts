@@ -55,6 +55,10 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
   const tools = await findIptables(host, variant, family);
   if (tools === undefined) {
+    if (wantsNothing && variant === 'legacy') {
+      const note = `iptables-legacy is not in PATH, so nobody looked whether kube-proxy's rules are in its tables.`;
+      return { ...nothing, work: { ...NO_WORK, notes: [note] } };
+    }
     if (wantsNothing && !(await nftHasRules(wanted, host))) return nothing;
     const program = `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${variant}-restore`;
     const missing = { status: undefined, stdout: '', stderr: '', trouble: 'ENOENT' };
@@ -146,8 +150,7 @@ async function areWritten(written: readonly WrittenChain[], { program }: Iptable
 }
 
 /** Whether nft finds kube-proxy's rules where iptables is missing, as kube-proxy brings its own, or cannot read. */
-async function nftHasRules({ family, variant }: WantedRules, host: Host): Promise<boolean> {
-  if (variant !== 'nft') return false;
+async function nftHasRules({ family }: WantedRules, host: Host): Promise<boolean> {
   const ip = family === 'ipv4' ? 'ip' : 'ip6';
   for (const chain of ['nat KUBE-SERVICES', 'filter KUBE-FORWARD']) {
     const args = ['-s', '-y', 'list', 'chain', ip, ...chain.split(' ')];

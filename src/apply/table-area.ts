@@ -35,7 +35,7 @@ async function readTable(wanted: WantedTable, host: Host, hasProgram: boolean): 
   const releasesLate = !isAtLeast(kernelVersion(host), RELEASES_AT_ONCE);
   const { script, changes, replaced, lingering } = changeNftTable(after, current, { releasesLate });
   const former: WantedTable = { ...wanted, script: listing ?? '' };
-  if (script === '') return { work: NO_WORK, former };
+  if (script === '') return { work: { ...NO_WORK, notes: hasProgram ? [] : notLookedFor(host) }, former };
   const command: Command = { program: 'nft', args: ['-f', '-'], input: script };
   const purpose = after === undefined ? `to remove table ${table}` : `to write table ${table}`;
   const notes = [
@@ -69,6 +69,13 @@ async function hasNft(host: Host, { script }: WantedTable): Promise<boolean> {
     throw trouble('missing-feature', message, 'Install a newer nftables, or use another mode.');
   }
   return true;
+}
+
+/** Where there is no nft: that there may be a table all the same, as kube-proxy brings its own, unless nothing can have made one. */
+function notLookedFor(host: Host): readonly string[] {
+  const modules = host.read('/proc/modules');
+  if (modules !== undefined && !/^nf_tables /m.test(modules)) return [];
+  return ['nft is not in PATH, so nobody looked whether rules of mode nftables are in force.'];
 }
 
 /** The table as nft lists it; undefined where there is none. */

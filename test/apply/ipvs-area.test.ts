@@ -247,7 +247,7 @@ describe('real servers that leave', () => {
   it('keep their connections without new ones, until these end', async () => {
     busy(A, 2);
     const seen: unknown[] = [];
-    const { areas } = await bring(ONLY_B, {
+    const { areas, notes } = await bring(ONLY_B, {
       ...waiting(30),
       sleep: () => {
         seen.push(weights());
@@ -272,7 +272,7 @@ describe('real servers that leave', () => {
       },
       expect.objectContaining({ what: 'nat KUBE-POSTROUTING', action: 'change' }),
     ]);
-    expect(areas[0]?.notes).toEqual([
+    expect(notes).toEqual([
       '1 real server (ipv4): no new connections, and gone when the open ones have ended, or after 30 s.',
     ]);
   });

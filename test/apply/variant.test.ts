@@ -133,6 +133,12 @@ it('rules in the kernel that no program of this host can remove are told', async
   expect((await read(NONE, host({}))).work.steps).toEqual([]);
 });
 
+it('legacy tables into which no program of this host can look are told', async () => {
+  const { work } = await read({ ...NONE, variant: 'legacy' }, host({}, LEGACY_TABLES));
+  const note = "iptables-legacy is not in PATH, so nobody looked whether kube-proxy's rules are in its tables.";
+  expect(work).toEqual({ steps: [], changes: [], notes: [note] });
+});
+
 it('a table with rules that only nft knows is not written to, as what is in it cannot be told', async () => {
   const save = "# Table `filter' is incompatible, use 'nft' tool.\n*nat\nCOMMIT\n";
   const programs = { 'iptables --version': 'iptables v1.8.9 (nf_tables)\n', 'iptables-save': save };
