@@ -115,6 +115,6 @@ test('cleanup says what it removed, once', async () => {
   expect((await list('nft', 'list', 'tables')).includes('kube-proxy')).toBe(before.includes('kube-proxy'));
   expect(await run('', 'cleanup')).toMatchObject({
     status: 0,
-    out: 'Nothing to remove: no rule of kube-proxy is here.\n',
+    out: 'Nothing to remove: no rule of kube-proxy was found.\n',
   });
 });
