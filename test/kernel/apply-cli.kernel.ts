@@ -83,7 +83,7 @@ test.each([
   ],
   ['half a text', 'iptables', '*filter\n:KUBE-FORWARD - [0:0]\n-A KUBE-FORWARD -s 10.0.0.1 -j ACCEPT\n', 'no COMMIT'],
   ['parts of IPVS mode', 'ipvs', '# ipvs.ipv4.rules\n*nat\nCOMMIT\n', 'parts are missing for ipv4: ipvsadm'],
-  ['nothing', 'iptables', '', 'no line of a dump'],
+  ['nothing', 'iptables', '', 'the text is empty'],
 ])('refuses %s', async (_, mode, text, says) => {
   const { run, list } = await freshHost();
   const before = await list('nft', 'list', 'ruleset');

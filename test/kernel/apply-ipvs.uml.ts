@@ -174,6 +174,23 @@ describe.skipIf(skip)('ipvs', () => {
     expect(writingCommands()).toEqual([]);
   });
 
+  test('a dry run does not load the module, and an apply does', async () => {
+    await script("rmmod $(lsmod | sed -n 's/^\\(ip_vs_[a-z]*\\) .*/\\1/p') ip_vs\n");
+    const isLoaded = () => /^ip_vs /m.test(readFileSync('/proc/modules', 'utf8'));
+    const modprobe: Host = {
+      ...host,
+      // scripts/uml has its modules elsewhere.
+      run: ({ program, args, ...rest }) =>
+        host.run({ program, args: program === 'modprobe' ? ['--dirname=/run/uml', ...args] : args, ...rest }),
+    };
+    const { areas } = await bringTo(modprobe, BOTH, { dryRun: true });
+    expect(areas.flatMap(({ changes }) => changes.map(({ what }) => what))).toContain(WEB);
+    expect(isLoaded()).toBe(false);
+    await bringTo(modprobe, BOTH);
+    expect(isLoaded()).toBe(true);
+    await expectState(BOTH);
+  });
+
   test('a set with another size or of another type', async () => {
     await bring(BOTH);
     const rule = '-m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT';
