@@ -29,13 +29,14 @@ export interface ApplyRequest {
 export interface AreaChange {
   readonly wanted: Wanted;
   readonly changes: readonly Change[];
-  readonly notes: readonly string[];
 }
 
 /** How it went. */
 export interface ApplyResult {
   /** Areas in which nothing changed are left out. */
   readonly areas: readonly AreaChange[];
+  /** What else is to be said, of all areas, a sentence each. */
+  readonly notes: readonly string[];
   /** Does what takes its time, and cannot be taken back, now that everything that is wanted is in force. */
   readonly finish: () => Promise<void>;
 }
@@ -54,11 +55,9 @@ export async function apply(request: ApplyRequest): Promise<ApplyResult> {
   for (const area of areas) readings.push({ area, reading: await area.read() });
   const pending = readings.filter(({ reading }) => reading.work.steps.length > 0);
   const result: ApplyResult = {
-    areas: pending.map(({ area, reading: { work } }) => ({
-      wanted: area.wanted,
-      changes: work.changes,
-      notes: work.notes,
-    })),
+    areas: pending.map(({ area, reading: { work } }) => ({ wanted: area.wanted, changes: work.changes })),
+    // Of both families some are the same.
+    notes: [...new Set(readings.flatMap(({ reading: { work } }) => work.notes))],
     finish: async () => {
       for (const area of areas) await area.finish?.();
     },

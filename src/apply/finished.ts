@@ -21,6 +21,13 @@ export interface FinishedTexts {
 /** The line before each part where there are several: `# iptables.ipv4.rules`. */
 const PART_LINE = /^# (iptables|ipvs|nftables)\.(ipv4|ipv6)\.([a-z]+)\n/gm;
 
+const AS_IT_IS = 'Take what `kuberules compile` prints as it is.';
+
+/** Readers expect dumps of nodes, and advise to take those. */
+function hinting(hint: string): (each: Diagnostic) => Diagnostic {
+  return (each) => ({ ...each, hint });
+}
+
 /**
  * Takes a text apart. One part alone has no head line; its family is told from its content. Rules of anybody else in
  * it are an error (`unreadable-rules`): only what is kube-proxy's is ever written.
@@ -32,11 +39,13 @@ export function finishedTexts(source: SourceText, mode: ProxyMode): FinishedText
     diagnostics.push(diagnostic('unreadable-rules', message, { place: { file: source.name }, hint }));
   };
   const heads = [...source.text.matchAll(PART_LINE)];
-  if (heads.length === 0) {
+  if (source.text.trim() === '') {
+    wrong('the text is empty.', 'If it comes through a pipe, what was to print it has failed and says why.');
+  } else if (heads.length === 0) {
     const family = familyOf(source, mode, diagnostics);
     if (family !== undefined) texts.set(family, { [mode === 'nftables' ? 'nft' : 'rules']: source.text });
   } else if (source.text.slice(0, heads[0]?.index).trim() !== '') {
-    wrong('there is text before the first line that names a part.', 'Take what `kuberules compile` prints as it is.');
+    wrong('there is text before the first line that names a part.', AS_IT_IS);
   }
   for (const [i, head] of heads.entries()) {
     const [line, ofMode, family, part] = head;
@@ -55,7 +64,7 @@ function familyOf(source: SourceText, mode: ProxyMode, diagnostics: Diagnostic[]
   const { dump, diagnostics: problems } = recogniseDump(source);
   const place = { file: source.name };
   if (dump === undefined) {
-    diagnostics.push(...problems);
+    diagnostics.push(...problems.map(hinting(`Give what \`kuberules compile --mode ${mode}\` prints.`)));
     return undefined;
   }
   const wanted = mode === 'nftables' ? 'nft' : 'xtables';
@@ -94,7 +103,7 @@ function checked(
     diagnostics.push(diagnostic('unreadable-rules', message, { place: { file }, hint }));
   }
   const read = readXtables({ name: file, text: parts.rules ?? '' });
-  diagnostics.push(...read.diagnostics);
+  diagnostics.push(...read.diagnostics.map(hinting(AS_IT_IS)));
   const foreign = foreignAmong({ rules: read.text, setup: [] }, KNOWN_JUMPS);
   if (foreign !== undefined) {
     const hint = 'Give what `kuberules compile` prints, not what iptables-save does.';
@@ -111,6 +120,5 @@ function checked(
 }
 
 function cutOff(what: string, file: string): Diagnostic {
-  const hint = 'Take what `kuberules compile` prints as it is.';
-  return diagnostic('unreadable-rules', `${what}: is the text cut off?`, { place: { file }, hint });
+  return diagnostic('unreadable-rules', `${what}: is the text cut off?`, { place: { file }, hint: AS_IT_IS });
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import type { Version } from '../backends/version.js';
 
 /** A program with its arguments; never a shell. */
 export interface Command {
@@ -106,7 +107,7 @@ export function commandText({ program, args }: Command): string {
 }
 
 /** `[6, 18]`; of a kernel that does not tell it, empty. */
-export function kernelVersion(host: Host): readonly number[] {
+export function kernelVersion(host: Host): Version {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(host.read('/proc/sys/kernel/osrelease') ?? '') ?? [];
   return major === undefined ? [] : [Number(major), Number(minor)];
 }

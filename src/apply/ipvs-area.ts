@@ -4,22 +4,24 @@ import { changeIpvs, type IpvsChange, type IpvsOptions, type IpvsState } from '.
 import { printIpset, readIpset } from '../backends/ipvs/ipset-text.js';
 import { type IpvsTable, printIpvsadm, readIpvsadm } from '../backends/ipvs/ipvsadm-text.js';
 import type { LeavingServer } from '../backends/ipvs/server-changes.js';
+import { isAtLeast } from '../backends/version.js';
 import { parseCidr } from '../net/ip.js';
 import { type Area, NO_WORK, type Reading } from './area.js';
 import { type Begins, type Clock, readBegins, writeBegins } from './draining.js';
 import { type Host, kernelVersion } from './host.js';
-import { countConnections, loadIpvs, readHost } from './ipvs-host.js';
+import { countConnections, demandIpvs, readHost } from './ipvs-host.js';
 import { ipvsSteps } from './ipvs-steps.js';
 import { type RulesOptions, readRules } from './rules-area.js';
 import { runStep } from './run-step.js';
 import { parsed, trouble } from './trouble.js';
-import { isAtLeast } from './variant.js';
 import type { WantedIpvs, WantedRules } from './wanted.js';
 
 /** How IPVS is changed. */
 export interface IpvsAreaOptions extends RulesOptions {
   /** In seconds: how long a real server that leaves may keep its connections; 0 for not at all. */
   readonly drain: number;
+  /** Whether nothing is to change, so that no module is loaded either. */
+  readonly dryRun: boolean;
   /** Where it is kept since when they wait. */
   readonly folder: string;
   readonly clock: Clock;
@@ -105,13 +107,13 @@ function counted(count: number, what: string): string {
 }
 
 async function readIpvs(wanted: WantedIpvs, options: IpvsAreaOptions, stays: Stays): Promise<IpvsReading> {
-  const { host, drain } = options;
+  const { host, drain, dryRun } = options;
   const { family } = wanted;
   const should = wantedState(wanted);
   const wantsIpvs = wanted.ipset !== '' || wanted.ipvsadm !== '' || wanted.addresses !== '';
-  if (wantsIpvs) await loadIpvs(host);
+  if (wantsIpvs) await demandIpvs(host, dryRun);
   const rules = wanted.xtables === undefined ? undefined : await readRules(withReuse(wanted.xtables, host), options);
-  const current = await readHost(host, wantsIpvs, should.table.timeouts !== undefined);
+  const current = await readHost(host, { wantsIpvs, wantsTimeouts: should.table.timeouts !== undefined, dryRun });
   const changeOf = (stay: IpvsOptions['stays']): IpvsChange =>
     changeIpvs(should, current, {
       family,

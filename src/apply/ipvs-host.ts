@@ -18,17 +18,28 @@ function isIpsetLoaded(host: Host): boolean {
   return host.read('/sys/module/ip_set/parameters/max_sets') !== undefined;
 }
 
-/** Loads IPVS where it is wanted and missing; nothing else changes by that. */
-export async function loadIpvs(host: Host): Promise<void> {
-  if (isIpvsLoaded(host)) return;
-  const { stderr, status } = await host.run({ program: 'modprobe', args: ['ip_vs'] });
-  if (isIpvsLoaded(host)) return;
-  const why = status === undefined ? 'and there is no modprobe to load it' : `and cannot be loaded (${stderr.trim()})`;
-  throw trouble(
-    'missing-feature',
-    `the kernel has no IPVS: module ip_vs is not loaded, ${why}.`,
-    'Run `modprobe ip_vs` on the host itself, or take another mode.',
-  );
+/** What IPVS mode needs of a kernel. */
+const IPVS = { module: 'ip_vs', isLoaded: isIpvsLoaded, lacking: 'the kernel has no IPVS' };
+const SETS = { module: 'ip_set', isLoaded: isIpsetLoaded, lacking: 'the kernel has no sets' };
+
+/**
+ * Loads IPVS where it is missing; rejects where that fails. Sets the kernel loads itself as soon as anybody asks for them.
+ * @param dryRun loads nothing, and rejects where there are no modules
+ */
+export async function demandIpvs(host: Host, dryRun: boolean): Promise<void> {
+  for (const { module, isLoaded, lacking } of dryRun ? [IPVS, SETS] : [IPVS]) {
+    if (isLoaded(host)) continue;
+    // Whichever modprobe it is, with -D it only shows what it would load.
+    const { stderr, status } = await host.run({ program: 'modprobe', args: [...(dryRun ? ['-D'] : []), module] });
+    if (dryRun ? status === 0 : isLoaded(host)) continue;
+    const why =
+      status === undefined ? 'and there is no modprobe to load it' : `and cannot be loaded (${stderr.trim()})`;
+    throw trouble(
+      'missing-feature',
+      `${lacking}: module ${module} is not loaded, ${why}.`,
+      `Run \`modprobe ${module}\` on the host itself, or take another mode.`,
+    );
+  }
 }
 
 /** What a host has. */
@@ -38,13 +49,20 @@ export interface HostState extends IpvsState {
   readonly modules: string;
 }
 
+/** What is asked of a host. */
+interface ReadOptions {
+  readonly wantsIpvs: boolean;
+  readonly wantsTimeouts: boolean;
+  readonly dryRun: boolean;
+}
+
 /**
- * Reads it. Where nothing is wanted no module is loaded by asking, and a host without the programs has nothing of ours,
- * unless the device tells that IPVS mode was here.
+ * Reads it. Where nothing is wanted, and by a dry run, no module is loaded by asking: without it there is nothing. A host
+ * without the programs has nothing of ours, unless the device tells that IPVS mode was here.
  */
-export async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: boolean): Promise<HostState> {
-  const hasIpvs = wantsIpvs || isIpvsLoaded(host);
-  const hasSets = wantsIpvs || isIpsetLoaded(host);
+export async function readHost(host: Host, { wantsIpvs, wantsTimeouts, dryRun }: ReadOptions): Promise<HostState> {
+  const hasIpvs = isIpvsLoaded(host);
+  const hasSets = (wantsIpvs && !dryRun) || isIpsetLoaded(host);
   // Those of all interfaces: a virtual server of a node port has one of them.
   const show: Command = { program: 'ip', args: ['-o', 'addr', 'show'] };
   const text = onlyAddresses(await output(host, show, { purpose: 'to read addresses', isNeeded: wantsIpvs }));
@@ -56,9 +74,10 @@ export async function readHost(host: Host, wantsIpvs: boolean, wantsTimeouts: bo
     ? await output(host, ipvsadm(['-S', '-n']), { purpose: 'to read virtual servers', isNeeded })
     : '';
   const table = parsed(readIpvsadm({ name: 'the output of ipvsadm', text: servers }), (read) => read.table);
-  const timeouts = wantsTimeouts
-    ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), { purpose: 'to read timeouts' }))
-    : undefined;
+  const timeouts =
+    wantsTimeouts && hasIpvs
+      ? readTimeouts(await output(host, ipvsadm(['-L', '--timeout']), { purpose: 'to read timeouts' }))
+      : undefined;
   return {
     table: { ...table, timeouts },
     sets: parsed(readIpset({ name: 'the output of ipset', text: onlyOwnSets(sets) }), (read) => read.sets),

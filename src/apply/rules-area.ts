@@ -9,6 +9,7 @@ import {
   type WrittenChain,
 } from '../backends/xtables/changes.js';
 import { mergedRules } from '../backends/xtables/merge.js';
+import { rulesForVersion } from '../backends/xtables/old-iptables.js';
 import { ruleKey } from '../backends/xtables/quick-rule.js';
 import { printSetup, readSetup, type SetupStep } from '../backends/xtables/setup-text.js';
 import { printXtables, readXtables, type XtablesText, xtablesTable } from '../backends/xtables/text.js';
@@ -16,7 +17,7 @@ import { type Area, NO_WORK, type Reading, type Step } from './area.js';
 import type { Command, Host } from './host.js';
 import { changedParameters, parameterSteps } from './parameters.js';
 import { commandTrouble, parsed, trouble } from './trouble.js';
-import { demandVersion, findIptables, type Iptables, legacyTables } from './variant.js';
+import { demandVersion, findIptables, type Iptables, legacyTables, restoreCommand } from './variant.js';
 import type { WantedRules } from './wanted.js';
 
 /** How programs are run. */
@@ -54,6 +55,10 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   if (wantsNothing && variant === 'legacy' && legacyTables(host, family).length === 0) return nothing;
   const tools = await findIptables(host, variant, family);
   if (tools === undefined) {
+    if (wantsNothing && variant === 'legacy') {
+      const note = `iptables-legacy is not in PATH, so nobody looked whether kube-proxy's rules are in its tables.`;
+      return { ...nothing, work: { ...NO_WORK, notes: [note] } };
+    }
     if (wantsNothing && !(await nftHasRules(wanted, host))) return nothing;
     const program = `${family === 'ipv4' ? 'iptables' : 'ip6tables'}-${variant}-restore`;
     const missing = { status: undefined, stdout: '', stderr: '', trouble: 'ENOENT' };
@@ -61,7 +66,8 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
     throw commandTrouble({ program, args: [] }, missing, purpose);
   }
   const current = await saved(host, tools, wanted);
-  const rules = parsed(readXtables({ name: 'rules', text: wanted.rules }), ({ text }) => text);
+  const text = rulesForVersion(wanted.rules, tools.version);
+  const rules = parsed(readXtables({ name: 'rules', text }), (read) => read.text);
   const setup = parsed(readSetup({ name: 'setup', text: wanted.setup }), ({ steps }) => steps);
   const foreign = foreignAmong({ rules, setup }, KNOWN_JUMPS);
   if (foreign !== undefined) {
@@ -78,13 +84,9 @@ export async function readRules(wanted: WantedRules, { host, wait }: RulesOption
   const parameters = changedParameters(setup, host);
   const stepsOf = (all: readonly string[]): readonly Step[] => {
     if (all.length > 0) demandVersion(tools);
-    const args = ['-w', String(wait), '--noflush', '--counters'];
+    const purpose = `to write the ${family} rules`;
     const restores = all.map((input): Step => {
-      return {
-        kind: 'command',
-        command: { program: tools.restore, args, input },
-        purpose: `to write the ${family} rules`,
-      };
+      return { kind: 'command', command: restoreCommand(tools, input, wait), purpose };
     });
     return [...parameterSteps(parameters), ...restores];
   };
@@ -148,8 +150,7 @@ async function areWritten(written: readonly WrittenChain[], { program }: Iptable
 }
 
 /** Whether nft finds kube-proxy's rules where iptables is missing, as kube-proxy brings its own, or cannot read. */
-async function nftHasRules({ family, variant }: WantedRules, host: Host): Promise<boolean> {
-  if (variant !== 'nft') return false;
+async function nftHasRules({ family }: WantedRules, host: Host): Promise<boolean> {
   const ip = family === 'ipv4' ? 'ip' : 'ip6';
   for (const chain of ['nat KUBE-SERVICES', 'filter KUBE-FORWARD']) {
     const args = ['-s', '-y', 'list', 'chain', ip, ...chain.split(' ')];

@@ -3,11 +3,11 @@ import { changeNftTable } from '../backends/nftables/changes.js';
 import { readNft } from '../backends/nftables/recognise.js';
 import type { NftTable } from '../backends/nftables/rule-set.js';
 import { WORDS } from '../backends/nftables/words.js';
+import { isAtLeast, parseVersion } from '../backends/version.js';
 import type { SourceText } from '../kube/objects.js';
 import { type Area, NO_WORK, type Reading } from './area.js';
 import { type Command, type Host, kernelVersion } from './host.js';
 import { ApplyError, commandTrouble, trouble } from './trouble.js';
-import { isAtLeast } from './variant.js';
 import type { WantedTable } from './wanted.js';
 
 /** The table of one family. */
@@ -35,7 +35,7 @@ async function readTable(wanted: WantedTable, host: Host, hasProgram: boolean): 
   const releasesLate = !isAtLeast(kernelVersion(host), RELEASES_AT_ONCE);
   const { script, changes, replaced, lingering } = changeNftTable(after, current, { releasesLate });
   const former: WantedTable = { ...wanted, script: listing ?? '' };
-  if (script === '') return { work: NO_WORK, former };
+  if (script === '') return { work: { ...NO_WORK, notes: hasProgram ? [] : notLookedFor(host) }, former };
   const command: Command = { program: 'nft', args: ['-f', '-'], input: script };
   const purpose = after === undefined ? `to remove table ${table}` : `to write table ${table}`;
   const notes = [
@@ -64,11 +64,18 @@ async function hasNft(host: Host, { script }: WantedTable): Promise<boolean> {
   if (finished.trouble === 'ENOENT' && script === '') return false;
   if (finished.status !== 0) throw commandTrouble(command, finished, 'to read and write tables');
   const [, version] = /v(\d+(?:\.\d+)+)/.exec(finished.stdout) ?? [];
-  if (version !== undefined && !isAtLeast(version.split('.').map(Number), OLDEST_NFT)) {
+  if (version !== undefined && !isAtLeast(parseVersion(version), OLDEST_NFT)) {
     const message = `nft is of version ${version}, but kube-proxy's tables need ${OLDEST_NFT.join('.')} or newer.`;
     throw trouble('missing-feature', message, 'Install a newer nftables, or use another mode.');
   }
   return true;
+}
+
+/** Where there is no nft: that there may be a table all the same, as kube-proxy brings its own, unless nothing can have made one. */
+function notLookedFor(host: Host): readonly string[] {
+  const modules = host.read('/proc/modules');
+  if (modules !== undefined && !/^nf_tables /m.test(modules)) return [];
+  return ['nft is not in PATH, so nobody looked whether rules of mode nftables are in force.'];
 }
 
 /** The table as nft lists it; undefined where there is none. */

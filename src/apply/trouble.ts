@@ -1,6 +1,7 @@
 /** What can go wrong with a host, in words. */
 import { type Diagnostic, type DiagnosticCode, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { type Command, commandText, type Finished } from './host.js';
+import { lockFile, wasLocked } from './xtables-lock.js';
 
 /** Ends an apply or cleanup; everything to say is in the diagnostics. */
 export class ApplyError extends Error {
@@ -14,9 +15,6 @@ export function trouble(code: DiagnosticCode, message: string, hint?: string): A
   return new ApplyError([diagnostic(code, message, { hint })]);
 }
 
-/** The exit status of iptables when its lock is held, or the kernel is short of something. */
-const RESOURCE_PROBLEM = 4;
-
 /**
  * A program that did not do what it was run for: the exact command, how it ended, what it said, and the line of its
  * input that was refused.
@@ -28,12 +26,12 @@ export function commandTrouble(command: Command, finished: Finished, purpose: st
     const message = `${command.program} is not in PATH; it is needed ${purpose}.`;
     return trouble('missing-program', message, `Install it, or give its folder in PATH (${process.env.PATH ?? ''}).`);
   }
-  if (finished.status === RESOURCE_PROBLEM && /xtables lock/.test(finished.stderr)) {
+  if (wasLocked(command, finished)) {
     const message = `another program holds the xtables lock; ${text} gave up (exit status ${finished.status}).`;
     return trouble(
       'lock-held',
       message,
-      `Find out who holds it (\`fuser -v ${process.env.XTABLES_LOCKFILE ?? '/run/xtables.lock'}\`), or wait longer with --wait.`,
+      `Find out who holds it (\`fuser -v ${lockFile()}\`), or wait longer with --wait.`,
     );
   }
   const ended = /^SIG/.test(finished.trouble) ? `ended by ${finished.trouble}` : finished.trouble;

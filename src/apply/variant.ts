@@ -1,8 +1,10 @@
 /** The two variants of iptables: which programs there are, and which of them a host uses. */
+import { isAtLeast, parseVersion, type Version } from '../backends/version.js';
 import { FAMILIES, type Family } from '../net/family.js';
 import type { Command, Host } from './host.js';
 import { type ApplyError, commandTrouble, trouble } from './trouble.js';
 import type { Variant } from './wanted.js';
+import { underXtablesLock } from './xtables-lock.js';
 
 const VARIANTS: readonly Variant[] = ['nft', 'legacy'];
 
@@ -11,8 +13,7 @@ export interface Iptables {
   readonly program: string;
   readonly save: string;
   readonly restore: string;
-  /** `[1, 8, 9]`. */
-  readonly version: readonly number[];
+  readonly version: Version;
 }
 
 function baseName(family: Family): string {
@@ -32,7 +33,7 @@ export async function findIptables(host: Host, variant: Variant, family: Family)
     const { status, stdout } = await host.run({ program, args: ['--version'] });
     const [, version, kind = 'legacy'] = VERSION.exec(stdout) ?? [];
     if (status !== 0 || version === undefined || (kind === 'nf_tables') !== (variant === 'nft')) continue;
-    return { program, save: `${program}-save`, restore: `${program}-restore`, version: version.split('.').map(Number) };
+    return { program, save: `${program}-save`, restore: `${program}-restore`, version: parseVersion(version) };
   }
   return undefined;
 }
@@ -145,8 +146,8 @@ export function legacyTables(host: Host, family: Family): readonly string[] {
   return (host.read(file) ?? '').split('\n').filter((name) => name !== '');
 }
 
-/** The oldest whose iptables-restore waits for the lock, and that knows `--random-fully`. */
-const OLDEST = [1, 6, 2];
+/** The oldest that kube-proxy can tell how long to wait for the lock. */
+const OLDEST: Version = [1, 4, 22];
 
 /** Rejects programs that are too old to write with. */
 export function demandVersion({ program, version }: Iptables): void {
@@ -155,11 +156,16 @@ export function demandVersion({ program, version }: Iptables): void {
   throw trouble('missing-feature', message, 'Install a newer iptables, or use mode nftables.');
 }
 
-/** Whether a version is that one or newer. */
-export function isAtLeast(version: readonly number[], least: readonly number[]): boolean {
-  for (const [i, part] of least.entries()) {
-    const have = version[i] ?? 0;
-    if (have !== part) return have > part;
-  }
-  return true;
+/** The oldest whose iptables-restore takes the lock. */
+const TAKES_LOCK: Version = [1, 6, 2];
+
+/**
+ * The run of iptables-restore that writes an input and leaves all else as it is.
+ * @param wait for the lock, in seconds
+ */
+export function restoreCommand({ restore, version }: Iptables, input: string, wait: number): Command {
+  const args = ['--noflush', '--counters'];
+  return isAtLeast(version, TAKES_LOCK)
+    ? { program: restore, args: ['-w', String(wait), ...args], input }
+    : underXtablesLock({ program: restore, args, input }, wait);
 }

@@ -1,5 +1,4 @@
 /** What `kuberules apply` is asked for: which rules this host is to have. */
-import { hostname } from 'node:os';
 import { leftoversOf, textsOf, wantedOf } from '../apply/areas.js';
 import { finishedTexts } from '../apply/finished.js';
 import type { Host } from '../apply/host.js';
@@ -15,6 +14,7 @@ import type { ClusterState } from '../kube/state.js';
 import { chooseNode, familiesOf } from '../plan/choose-node.js';
 import { type NodePlan, planNode } from '../plan/plan.js';
 import { type ClusterFlags, readCluster, readConfiguration } from './cluster.js';
+import { hostNodeName } from './host-name.js';
 import { readInputFile } from './input.js';
 import type { Io } from './io.js';
 
@@ -80,11 +80,10 @@ export async function taskOf(flags: ApplyFlags, host: Host, io: Io): Promise<Tas
  */
 function thisNode(
   { nodes }: ClusterState,
-  { hostnameOverride }: ProxyConfig,
+  config: ProxyConfig,
 ): { readonly node: string | undefined; readonly diagnostics: readonly Diagnostic[] } {
-  if (hostnameOverride !== undefined && hostnameOverride !== '') return { node: undefined, diagnostics: [] };
-  const name = hostname().trim().toLowerCase();
-  if (nodes.has(name)) return { node: name, diagnostics: [] };
+  const name = hostNodeName(config);
+  if (name === undefined || nodes.has(name)) return { node: name, diagnostics: [] };
   const [only, ...others] = nodes.keys();
   // Without Node objects there still may be endpoints on it.
   if (only === undefined) return { node: isDnsSubdomain(name) ? name : undefined, diagnostics: [] };

@@ -88,7 +88,7 @@ function summary({ command, areas, flows, dryRun }: ApplyReport): string {
   if (all.length === 0) {
     return command === 'apply'
       ? 'Nothing to change: the kernel has these rules.'
-      : 'Nothing to remove: no rule of kube-proxy is here.';
+      : 'Nothing to remove: no rule of kube-proxy was found.';
   }
   return dryRun ? `Not done (--dry-run): ${all.join(', ')}.` : `${all.join(', ')}; read back, and as wanted.`;
 }

@@ -137,8 +137,7 @@ async function print(
 }
 
 /** What became of the host. */
-type Outcome = Pick<ApplyReport, 'areas' | 'flows'> &
-  Pick<ApplyResult, 'finish'> & { readonly notes: readonly string[] };
+type Outcome = ApplyResult & Pick<ApplyReport, 'flows'>;
 
 /** Brings the host to what is wanted. */
 async function write(
@@ -151,12 +150,13 @@ async function write(
   const progress = (text: string): void => {
     if (io.interactive) io.err(`${text} ...\n`);
   };
-  const create = (wanted: Wanted) => areaOf(wanted, { host, wait, drain, folder: stateDir, clock: CLOCK, progress });
+  const create = (wanted: Wanted) =>
+    areaOf(wanted, { host, wait, drain, dryRun, folder: stateDir, clock: CLOCK, progress });
   let saved: string | undefined;
   let guard: Guard | undefined;
   const bring = async (): Promise<Outcome> => {
     if (!dryRun && flags.guard !== true) demandNothingPending(stateDir);
-    const { areas, finish } = await apply({
+    const { areas, notes, finish } = await apply({
       host,
       areas: task.wanted.map(create),
       areaOf: create,
@@ -170,7 +170,7 @@ async function write(
     const udp = await reconcileAll(task.plans, host, dryRun);
     // What is deleted for good waits until nobody goes back.
     if (guard === undefined && !dryRun) await finish();
-    return { finish, areas, flows: udp.deleted, notes: [...areas.flatMap(({ notes }) => notes), ...udp.notes] };
+    return { finish, areas, flows: udp.deleted, notes: [...notes, ...udp.notes] };
   };
   const inForce = (): string => {
     if (guard !== undefined) return 'the rules before come back at once.';

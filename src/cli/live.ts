@@ -42,15 +42,15 @@ export function dumpHost(mode: ProxyMode): LiveDumps {
   return { dumps, diagnostics };
 }
 
-/** The rules of the variant of iptables that kube-proxy uses, told by its chains. */
+/** The rules of the variant of iptables that kube-proxy uses, told by its chains; kubelet may have some of its own in the other. */
 function saveRules(program: string): DumpText | Diagnostic {
   const usual = runProgram([`${program}-save`]);
-  if ('text' in usual && usual.text.includes(':KUBE-')) return usual;
-  for (const variant of ['nft', 'legacy']) {
-    const other = runProgram([`${program}-${variant}-save`]);
-    if ('text' in other && other.text.includes(':KUBE-')) return other;
-  }
-  return usual;
+  if (isOfKubeProxy(usual)) return usual;
+  return ['nft', 'legacy'].map((variant) => runProgram([`${program}-${variant}-save`])).find(isOfKubeProxy) ?? usual;
+}
+
+function isOfKubeProxy(saved: DumpText | Diagnostic): boolean {
+  return 'text' in saved && /^:KUBE-(?:SERVICES|POSTROUTING|FORWARD|PROXY-CANARY) /m.test(saved.text);
 }
 
 function runProgram([program = '', ...args]: readonly string[]): DumpText | Diagnostic {

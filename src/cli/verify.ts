@@ -1,9 +1,12 @@
 /** `kuberules verify`: is this node right? */
 import { type VerifyResult, verify } from '../inspect/verify/verify.js';
+import type { ProxyConfig } from '../kube/config.js';
 import { type Diagnostic, diagnostic, hasErrors } from '../kube/diagnostics.js';
 import { placeDiagnostics } from '../kube/locate.js';
+import type { ClusterState } from '../kube/state.js';
 import { type ClusterFlags, type Configuration, readCluster, readConfiguration } from './cluster.js';
 import { DONE, FOUND, TROUBLE } from './exit.js';
+import { hostNodeName } from './host-name.js';
 import { readDumpFiles, repeatedStdin } from './input.js';
 import type { Io } from './io.js';
 import { dumpHost } from './live.js';
@@ -30,7 +33,8 @@ export async function runVerify(flags: VerifyFlags, io: Io): Promise<number> {
   const { state, config, sources } = cluster;
   const before = [...cluster.diagnostics, ...read.diagnostics];
   if (hasErrors(before)) return finish(flags, io, undefined, placeDiagnostics(before, sources));
-  const result = verify({ state, config, mode: modeAsked(flags, configuration), node: flags.node, dumps: read.dumps });
+  const node = nodeAsked(flags, state, config);
+  const result = verify({ state, config, mode: modeAsked(flags, configuration), node, dumps: read.dumps });
   const diagnostics = placeDiagnostics([...before, ...result.diagnostics], sources);
   return finish(flags, io, hasErrors(diagnostics) ? undefined : result, diagnostics);
 }
@@ -38,6 +42,12 @@ export async function runVerify(flags: VerifyFlags, io: Io): Promise<number> {
 /** Of this host the mode is taken that its programs were run for. */
 function modeAsked({ mode, live }: VerifyFlags, configuration: Configuration) {
   return live ? configuration.mode : mode;
+}
+
+/** This host is the Node of its name, if there is one. */
+function nodeAsked({ node, live }: VerifyFlags, { nodes }: ClusterState, config: ProxyConfig): string | undefined {
+  const own = live ? hostNodeName(config) : undefined;
+  return node ?? (own !== undefined && nodes.has(own) ? own : undefined);
 }
 
 function usageErrors({ filename = [], dump = [], live, namespace }: VerifyFlags): readonly Diagnostic[] {

@@ -38,6 +38,16 @@ it('cut off behind any line', () => {
   expect(taken).toEqual(['# iptables.ipv4.setup']);
 });
 
+it.each(['iptables', 'ipvs', 'nftables'] as const)('nothing, or something else, is told in words of %s', (mode) => {
+  const hints = (text: string) =>
+    finishedTexts({ name: 'stdin', text }, mode).diagnostics.map(({ message, hint }) => [message, hint]);
+  const failed = 'If it comes through a pipe, what was to print it has failed and says why.';
+  expect(hints('\n')).toEqual([['the text is empty.', failed]]);
+  const [[message, hint] = []] = hints('kind: Service\n');
+  expect(message).toContain('is of no dump that is known.');
+  expect(hint).toBe(`Give what \`kuberules compile --mode ${mode}\` prints.`);
+});
+
 it.each([
   ['*nat\n:DOCKER - [0:0]\nCOMMIT\n', "chain DOCKER of table nat is not kube-proxy's."],
   ['*filter\n:KUBE-FORWARD - [0:0]\nCOMMIT\n', 'table nat is missing: is the text cut off?'],

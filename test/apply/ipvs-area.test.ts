@@ -228,7 +228,7 @@ describe('real servers that leave', () => {
   it('keep their connections without new ones, until these end', async () => {
     busy(A, 2);
     const seen: unknown[] = [];
-    const { areas } = await bring(ONLY_B, {
+    const { areas, notes } = await bring(ONLY_B, {
       ...waiting(30),
       sleep: () => {
         seen.push(weights());
@@ -253,7 +253,7 @@ describe('real servers that leave', () => {
       },
       expect.objectContaining({ what: 'nat KUBE-POSTROUTING', action: 'change' }),
     ]);
-    expect(areas[0]?.notes).toEqual([
+    expect(notes).toEqual([
       '1 real server (ipv4): no new connections, and gone when the open ones have ended, or after 30 s.',
     ]);
   });
@@ -329,6 +329,11 @@ describe('real servers that leave', () => {
   });
 });
 
+const TIMED = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+ipvs: { tcpFinTimeout: 7s }
+`;
+
 describe('what is missing is said before anything is written', () => {
   it.each([
     ['ipvsadm', 'ipvsadm is not in PATH'],
@@ -356,12 +361,36 @@ describe('what is missing is said before anything is written', () => {
     expect([servers, sets]).toEqual([{}, {}]);
   });
 
+  it.each([
+    ['ip_vs', 'the kernel has no IPVS: module ip_vs is not loaded, and cannot be loaded (modprobe: FATAL'],
+    ['ip_set', 'the kernel has no sets: module ip_set is not loaded, and cannot be loaded (modprobe: FATAL'],
+  ])('module %s, also by a dry run', async (module, message) => {
+    kernel.missing.add(module);
+    await expect(bring(BOTH, { dryRun: true })).rejects.toThrow(message);
+  });
+
   it('programs are not needed where IPVS mode was never', async () => {
     kernel = createIpvsKernel([], ['iptables', 'ip6tables']);
     expect((await bring(NOTHING)).areas).toEqual([]);
     kernel = createIpvsKernel([], ['ip', 'iptables', 'ip6tables']);
     await kernel.run({ program: 'ip', args: ['link', 'add', 'kube-ipvs0', 'type', 'dummy'] });
     await expect(bring(NOTHING)).rejects.toThrow('ipset is not in PATH');
+  });
+
+  it('modules that are there are loaded by an apply and not by a dry run, which shows all as to be added', async () => {
+    const timed = web(['10.244.1.7'], {}, [], TIMED);
+    kernel.unloaded.add('ip_vs').add('ip_set');
+    const before = stateOf(kernel);
+    const { areas } = await bring(timed, { dryRun: true });
+    expect([...kernel.unloaded]).toEqual(['ip_vs', 'ip_set']);
+    expect(writingCommands()).toEqual(['modprobe -D ip_vs', 'modprobe -D ip_set']);
+    expect(stateOf(kernel)).toEqual(before);
+    const changes = areas.flatMap((area) => area.changes.map(({ action, what }) => `${action} ${what}`));
+    expect(changes).toEqual(expect.arrayContaining(['change IPVS timeouts', 'add set KUBE-CLUSTER-IP', `add ${WEB}`]));
+    await bring(timed);
+    expect([...kernel.unloaded]).toEqual([]);
+    expect(kernel.done).toContain('modprobe ip_vs');
+    expect(stateOf(kernel)).toEqual(await freshState(timed, kernel));
   });
 
   it('where nothing is to be removed no module is loaded by asking', async () => {

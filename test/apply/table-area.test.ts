@@ -13,18 +13,19 @@ const NO_NF_TABLES = failed('netlink.c:61: Unable to initialize Netlink socket: 
 const NOT_ALLOWED = failed('Operation not permitted (you must be root)\nnetlink: Error: cache initialization failed\n');
 
 /** A host whose nft answers so. */
-function hostWith(version: Finished, list: Finished): Host {
+function hostWith(version: Finished, list: Finished, modules?: string): Host {
   return {
     run: async ({ args }: Command) => (args[0] === '--version' ? version : list),
-    read: (path) => (path === '/proc/sys/kernel/osrelease' ? '6.18.44\n' : undefined),
+    read: (path) =>
+      path === '/proc/sys/kernel/osrelease' ? '6.18.44\n' : path === '/proc/modules' ? modules : undefined,
     write: () => {
       throw new Error('nothing is written');
     },
   };
 }
 
-const reading = (script: string, version: Finished, list: Finished) =>
-  tableArea({ kind: 'nftables', family: 'ipv4', script }, hostWith(version, list)).read();
+const reading = (script: string, version: Finished, list: Finished, modules?: string) =>
+  tableArea({ kind: 'nftables', family: 'ipv4', script }, hostWith(version, list, modules)).read();
 
 const CURRENT = ok('nftables v1.0.6 (Lester Gooch #5)\n');
 
@@ -33,11 +34,20 @@ it.each<[string, Finished, Finished]>([
   ['no nf_tables', CURRENT, NO_NF_TABLES],
   ['no table', CURRENT, NO_TABLE],
 ])('where nothing is wanted, there is nothing to do with %s', async (_, version, list) => {
-  expect(await reading('', version, list)).toEqual({
+  expect(await reading('', version, list, '')).toEqual({
     work: { steps: [], changes: [], notes: [] },
     former: { kind: 'nftables', family: 'ipv4', script: '' },
   });
 });
+
+it.each([[undefined], ['nf_tables 1 2 - Live 0x0\n']])(
+  'without nft it is said that nobody looked, modules: %j',
+  async (modules) => {
+    const { work } = await reading('', MISSING, MISSING, modules);
+    const note = 'nft is not in PATH, so nobody looked whether rules of mode nftables are in force.';
+    expect(work).toEqual({ steps: [], changes: [], notes: [note] });
+  },
+);
 
 it.each<[string, Finished, Finished, RegExp]>([
   ['no nft', MISSING, MISSING, /^nft is not in PATH; it is needed/],

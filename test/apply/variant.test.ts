@@ -1,7 +1,8 @@
 /** Which programs of iptables are used, on hosts that are made up: versions as real ones tell them. */
-import { expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Finished, Host } from '../../src/apply/host.js';
 import { rulesArea } from '../../src/apply/rules-area.js';
+import { runStep } from '../../src/apply/run-step.js';
 import { chooseVariant, findIptables } from '../../src/apply/variant.js';
 import type { WantedRules } from '../../src/apply/wanted.js';
 
@@ -65,10 +66,62 @@ it('an iptables that is too old is refused before it writes, and not where there
   const old = host({ 'iptables --version': 'iptables v1.4.21\n', 'iptables-save': KUBE }, LEGACY_TABLES);
   const wanted: WantedRules = { ...NONE, variant: 'legacy' };
   await expect(read(wanted, old)).rejects.toThrow(
-    'iptables is of version 1.4.21, but rules are written with 1.6.2 or newer.',
+    'iptables is of version 1.4.21, but rules are written with 1.4.22 or newer.',
   );
   const empty = host({ 'iptables --version': 'iptables v1.4.21\n', 'iptables-save': '*nat\nCOMMIT\n' }, LEGACY_TABLES);
   expect((await read(wanted, empty)).work.steps).toEqual([]);
+});
+
+describe('an iptables whose iptables-restore does not take the lock', () => {
+  const rules = (option: string) =>
+    `*nat\n:KUBE-POSTROUTING - [0:0]\n-A KUBE-POSTROUTING -j MASQUERADE${option}\n-A KUBE-POSTROUTING -j RETURN\nCOMMIT\n`;
+  const wanted: WantedRules = { ...NONE, variant: 'legacy', rules: rules(' --random-fully') };
+  const of = (version: string, save = '*nat\nCOMMIT\n') =>
+    host({ 'iptables --version': `iptables v${version}\n`, 'iptables-save': save }, LEGACY_TABLES);
+  const lock = process.env.XTABLES_LOCKFILE;
+  afterEach(() => {
+    if (lock === undefined) delete process.env.XTABLES_LOCKFILE;
+    else process.env.XTABLES_LOCKFILE = lock;
+  });
+
+  it.each([
+    ['1.4.22', '', '/run/xtables.lock'],
+    ['1.6.1', '/some/where', '/some/where'],
+  ])('%s is run under it, without what it does not know', async (version, variable, file) => {
+    process.env.XTABLES_LOCKFILE = variable;
+    const { work } = await read(wanted, of(version));
+    const args = ['-w', '5', '-E', '75', file, 'iptables-restore', '--noflush', '--counters'];
+    expect(work.steps).toEqual([
+      {
+        kind: 'command',
+        command: { program: 'flock', args, input: rules('') },
+        purpose: 'to write the ipv4 rules',
+      },
+    ]);
+    expect((await read(wanted, of(version, rules('')))).work.steps).toEqual([]);
+  });
+
+  it('1.6.2 takes it itself, and knows all', async () => {
+    const { work } = await read(wanted, of('1.6.2'));
+    const args = ['-w', '5', '--noflush', '--counters'];
+    expect(work.steps).toMatchObject([
+      { command: { program: 'iptables-restore', args, input: rules(' --random-fully') } },
+    ]);
+  });
+
+  it('that another program has the lock is said as of newer ones', async () => {
+    process.env.XTABLES_LOCKFILE = '/some/where';
+    const [step] = (await read(wanted, of('1.6.1'))).work.steps;
+    const ending = (status: number): Host => ({
+      ...of('1.6.1'),
+      run: async () => ({ status, stdout: '', stderr: '', trouble: '' }),
+    });
+    const taken = (status: number) => (step === undefined ? undefined : runStep(step, ending(status)));
+    await expect(taken(75)).rejects.toMatchObject({
+      diagnostics: [{ code: 'lock-held', hint: expect.stringContaining('fuser -v /some/where') }],
+    });
+    await expect(taken(4)).rejects.toMatchObject({ diagnostics: [{ code: 'command-failed' }] });
+  });
 });
 
 it('rules in the kernel that no program of this host can remove are told', async () => {
@@ -78,6 +131,12 @@ it('rules in the kernel that no program of this host can remove are told', async
   );
   expect((await read({ ...NONE, family: 'ipv6' }, nft)).work.steps).toEqual([]);
   expect((await read(NONE, host({}))).work.steps).toEqual([]);
+});
+
+it('legacy tables into which no program of this host can look are told', async () => {
+  const { work } = await read({ ...NONE, variant: 'legacy' }, host({}, LEGACY_TABLES));
+  const note = "iptables-legacy is not in PATH, so nobody looked whether kube-proxy's rules are in its tables.";
+  expect(work).toEqual({ steps: [], changes: [], notes: [note] });
 });
 
 it('a table with rules that only nft knows is not written to, as what is in it cannot be told', async () => {

@@ -6,9 +6,12 @@ const head = (program: string, variant = ''): string =>
 
 describe('a dump is known by its content', () => {
   it.each([
-    [head('iptables-save', ' (nf_tables)'), { kind: 'xtables', family: 'ipv4', variant: 'nft' }],
-    [head('iptables-nft-save', ' (nf_tables)'), { kind: 'xtables', family: 'ipv4', variant: 'nft' }],
-    [head('ip6tables-save'), { kind: 'xtables', family: 'ipv6', variant: 'legacy' }],
+    [head('iptables-save', ' (nf_tables)'), { kind: 'xtables', family: 'ipv4', variant: 'nft', version: [1, 8, 9] }],
+    [
+      head('iptables-nft-save', ' (nf_tables)'),
+      { kind: 'xtables', family: 'ipv4', variant: 'nft', version: [1, 8, 9] },
+    ],
+    [head('ip6tables-save'), { kind: 'xtables', family: 'ipv6', variant: 'legacy', version: [1, 8, 9] }],
     ['*nat\n:A - [0:0]\nCOMMIT\n', { kind: 'xtables', family: undefined, variant: undefined }],
     [
       '*nat\n-A A -m comment --comment "-s 10.0.0.1" -j X\nCOMMIT\n',

@@ -83,7 +83,7 @@ test.each([
   ],
   ['half a text', 'iptables', '*filter\n:KUBE-FORWARD - [0:0]\n-A KUBE-FORWARD -s 10.0.0.1 -j ACCEPT\n', 'no COMMIT'],
   ['parts of IPVS mode', 'ipvs', '# ipvs.ipv4.rules\n*nat\nCOMMIT\n', 'parts are missing for ipv4: ipvsadm'],
-  ['nothing', 'iptables', '', 'no line of a dump'],
+  ['nothing', 'iptables', '', 'the text is empty'],
 ])('refuses %s', async (_, mode, text, says) => {
   const { run, list } = await freshHost();
   const before = await list('nft', 'list', 'ruleset');
@@ -115,6 +115,6 @@ test('cleanup says what it removed, once', async () => {
   expect((await list('nft', 'list', 'tables')).includes('kube-proxy')).toBe(before.includes('kube-proxy'));
   expect(await run('', 'cleanup')).toMatchObject({
     status: 0,
-    out: 'Nothing to remove: no rule of kube-proxy is here.\n',
+    out: 'Nothing to remove: no rule of kube-proxy was found.\n',
   });
 });

@@ -1,10 +1,10 @@
 /** What goes wrong with an apply, each thing really caused: afterwards the old or the new rules are in force. */
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { schemaProblems } from '../support/json-schema.js';
 import { clusterList } from './changing-cluster.js';
+import { FOLDERS, fake, holdLock, realPath } from './fake-tools.js';
 import { type Host, startHost } from './host.js';
 import { buildProgram, type Program, type RunOptions, settled, temporaryFolder } from './program.js';
 import { MOMENTS } from './sizes.js';
@@ -14,8 +14,6 @@ beforeAll(async () => {
   program = await buildProgram();
 });
 afterAll(() => program.remove());
-
-const FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** A host with two states of a cluster, of which the old one is applied. */
 async function node(mode: string, ...flags: readonly string[]) {
@@ -41,30 +39,13 @@ async function rules(host: Host, ...argv: readonly string[]): Promise<string> {
   return (result?.stdout ?? '').replace(/^#.*\n/gm, '').replace(/\[\d+:\d+\]/g, '[0:0]');
 }
 
-/** A folder in front of PATH with one program of ours in it. */
-function fake(folder: string, name: string, script: string): Readonly<Record<string, string>> {
-  const path = join(folder, 'fake');
-  mkdirSync(path, { recursive: true });
-  writeFileSync(join(path, name), `#!/bin/sh\n${script}`);
-  chmodSync(join(path, name), 0o755);
-  return { PATH: `${path}:${FOLDERS.join(':')}` };
-}
-
-function realPath(name: string): string {
-  const folder = FOLDERS.find((each) => existsSync(join(each, name)));
-  if (folder === undefined) throw new Error(`${name} is not installed`);
-  return join(folder, name);
-}
-
 const NFT = ['--iptables-variant', 'nft'];
 
 test('the lock is held for longer than the wait; another lock file is another lock', async () => {
   const { host, folder, apply } = await node('iptables', '--iptables-variant', 'legacy');
   const before = await rules(host, 'iptables-legacy-save');
   const lock = join(folder, 'xtables.lock');
-  const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
-  onTestFinished(() => void holder.kill());
-  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  await holdLock(lock);
   const refused = await apply('new', { env: { XTABLES_LOCKFILE: lock } }, '--wait', '1');
   expect(refused).toMatchObject({ status: 2, out: '' });
   expect(refused.err).toMatch(/another program holds the xtables lock.*The old rules are in force.*\[lock-held\]/);
@@ -78,9 +59,7 @@ test('the lock is held for longer than the wait; another lock file is another lo
 test('the lock is freed within the wait', async () => {
   const { folder, apply } = await node('iptables', '--iptables-variant', 'legacy');
   const lock = join(folder, 'xtables.lock');
-  const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
-  onTestFinished(() => void holder.kill());
-  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  const free = await holdLock(lock);
   const applying = apply('new', { env: { XTABLES_LOCKFILE: lock } }, '--wait', '30');
   // It has saved the old rules, so it is about to write.
   while (
@@ -93,7 +72,7 @@ test('the lock is freed within the wait', async () => {
   ) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  holder.stdin.end();
+  free();
   expect(await applying).toMatchObject({ status: 0 });
 });
 

@@ -4,7 +4,7 @@
  * (test/property/apply-ipvs.test.ts); here are those that show that the real one behaves as that one does, and its traffic.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -165,6 +165,23 @@ describe.skipIf(skip)('ipvs', () => {
     expect({ ...(await kernelState()), parameters: {} }).toEqual({ ...before, parameters: {} });
     expect((await bring(NOTHING)).areas).toEqual([]);
     expect(writingCommands()).toEqual([]);
+  });
+
+  test('a dry run does not load the module, and an apply does', async () => {
+    await script("rmmod $(lsmod | sed -n 's/^\\(ip_vs_[a-z]*\\) .*/\\1/p') ip_vs\n");
+    const isLoaded = () => /^ip_vs /m.test(readFileSync('/proc/modules', 'utf8'));
+    const modprobe: Host = {
+      ...host,
+      // scripts/uml has its modules elsewhere.
+      run: ({ program, args, ...rest }) =>
+        host.run({ program, args: program === 'modprobe' ? ['--dirname=/run/uml', ...args] : args, ...rest }),
+    };
+    const { areas } = await bringTo(modprobe, BOTH, { dryRun: true });
+    expect(areas.flatMap(({ changes }) => changes.map(({ what }) => what))).toContain(WEB);
+    expect(isLoaded()).toBe(false);
+    await bringTo(modprobe, BOTH);
+    expect(isLoaded()).toBe(true);
+    await expectState(BOTH);
   });
 
   test('a set with another size or of another type', async () => {

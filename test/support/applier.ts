@@ -29,7 +29,7 @@ const NOWHERE = join(tmpdir(), 'kuberules-nowhere', 'state');
 export async function bring(host: Host, wanted: readonly Wanted[], options: BringOptions = {}): Promise<ApplyResult> {
   const { wait = 5, drain = 0, folder = NOWHERE, dryRun = false, saved = [], now = () => 0, sleep } = options;
   const clock = { now, sleep: async (milliseconds: number) => sleep?.(milliseconds) };
-  const create = (each: Wanted) => areaOf(each, { host, wait, drain, folder, clock, progress: () => {} });
+  const create = (each: Wanted) => areaOf(each, { host, wait, drain, dryRun, folder, clock, progress: () => {} });
   const result = await apply({
     host,
     areas: wanted.map(create),

@@ -31,6 +31,8 @@ export interface IpvsKernel extends Host {
   after: (line: string) => void;
   /** Modules that are not there: `ip_vs`, `ip_set`, `dummy`, `ip_vs_mh`. */
   readonly missing: Set<string>;
+  /** Modules that are there and not loaded: `ip_vs`, `ip_set`. Asking for what they do loads them. */
+  readonly unloaded: Set<string>;
   /** What a program prints, without its being noted anywhere. */
   look(command: Command): string;
   state(): KernelState;
@@ -311,16 +313,34 @@ export function createIpvsKernel(
   const run = ({ program, args, input }: Command): Finished => {
     if (!programs.includes(program.replace(/-.*$/, ''))) return { ...OK, status: undefined, trouble: 'ENOENT' };
     if (program === 'ip') return ip(args, input);
-    if (program === 'ipset') return ipset(args, input);
-    if (program === 'ipvsadm') return ipvsadm(args, input);
-    if (program === 'modprobe') return failed(1, `modprobe: FATAL: Module ${args.join(' ')} not found.`);
+    if (program === 'ipset') {
+      kernel.unloaded.delete('ip_set');
+      return ipset(args, input);
+    }
+    if (program === 'ipvsadm') {
+      kernel.unloaded.delete('ip_vs');
+      return ipvsadm(args, input);
+    }
+    if (program === 'modprobe') return modprobe(args);
     return iptables(program, args, input);
   };
+
+  const modprobe = (args: readonly string[]): Finished => {
+    const module = args.at(-1) ?? '';
+    if (!kernel.unloaded.has(module)) return failed(1, `modprobe: FATAL: Module ${module} not found.`);
+    if (args.join(' ') === `-D ${module}`) return { ...OK, stdout: `insmod ${module}.ko\n` };
+    if (args.length !== 1) throw new Error(`modprobe is run with ${args.join(' ')}`);
+    kernel.unloaded.delete(module);
+    return OK;
+  };
+
+  const isLoaded = (module: string): boolean => !kernel.missing.has(module) && !kernel.unloaded.has(module);
 
   const kernel: IpvsKernel = {
     connections: new Map(),
     done: [],
     missing: new Set(),
+    unloaded: new Set(),
     before: () => {},
     after: () => {},
     async run(command) {
@@ -331,8 +351,8 @@ export function createIpvsKernel(
     },
     read(path) {
       if (path === '/proc/net/if_inet6') return '';
-      if (path === '/proc/net/ip_vs') return kernel.missing.has('ip_vs') ? undefined : '';
-      if (path.startsWith('/sys/module/ip_set/')) return kernel.missing.has('ip_set') ? undefined : '256';
+      if (path === '/proc/net/ip_vs') return isLoaded('ip_vs') ? '' : undefined;
+      if (path.startsWith('/sys/module/ip_set/')) return isLoaded('ip_set') ? '256' : undefined;
       return files.get(path) ?? (path.startsWith('/proc/sys/net/') ? '0\n' : undefined);
     },
     write(path, text) {

@@ -5,6 +5,7 @@ import { readIpvsadm, type VirtualServer } from '../../backends/ipvs/ipvsadm-tex
 import { readNft } from '../../backends/nftables/recognise.js';
 import { kubeProxyTables, type NftRuleSet } from '../../backends/nftables/rule-set.js';
 import { recogniseDump } from '../../backends/recognise.js';
+import type { Version } from '../../backends/version.js';
 import { chainOwner } from '../../backends/xtables/owner.js';
 import { readXtables, type XtablesText, xtablesChains } from '../../backends/xtables/text.js';
 import type { ProxyMode } from '../../kube/config.js';
@@ -24,7 +25,13 @@ export interface DumpText extends SourceText {
 
 /** One dump as data. */
 export type ReadDump = { readonly file: string } & (
-  | { readonly kind: 'xtables'; readonly family: Family; readonly text: XtablesText }
+  | {
+      readonly kind: 'xtables';
+      readonly family: Family;
+      readonly text: XtablesText;
+      /** Of the iptables-save that printed it; undefined where it does not tell. */
+      readonly version: Version | undefined;
+    }
   | { readonly kind: 'ipvsadm'; readonly services: readonly VirtualServer[] }
   | { readonly kind: 'ipset'; readonly sets: readonly IpSet[] }
   | { readonly kind: 'addresses'; readonly addresses: readonly InterfaceAddress[] }
@@ -63,6 +70,7 @@ function readDump(source: DumpText): {
   if (dump === undefined) return { dump, diagnostics };
   switch (dump.kind) {
     case 'xtables': {
+      const { version } = dump;
       const family = source.family ?? dump.family;
       const contradicted = contradictedFamily(source, dump.family);
       if (contradicted !== undefined) return { dump: undefined, diagnostics: [contradicted] };
@@ -71,7 +79,7 @@ function readDump(source: DumpText): {
         return wrong(file, 'nothing in it tells whether it is of IPv4 or of IPv6.', hint);
       }
       const read = readXtables(source);
-      return { dump: { kind: 'xtables', file, family, text: read.text }, diagnostics: read.diagnostics };
+      return { dump: { kind: 'xtables', file, family, text: read.text, version }, diagnostics: read.diagnostics };
     }
     case 'ipvsadm': {
       const read = readIpvsadm(source);
@@ -112,7 +120,7 @@ export function contradictedFamily({ name: file, family }: DumpText, told: Famil
 function emptyDump(kind: ReadDump['kind'], { name: file, family = 'ipv4' }: DumpText): ReadDump {
   switch (kind) {
     case 'xtables':
-      return { kind, file, family, text: readXtables({ name: file, text: '' }).text };
+      return { kind, file, family, text: readXtables({ name: file, text: '' }).text, version: undefined };
     case 'ipvsadm':
       return { kind, file, services: [] };
     case 'ipset':

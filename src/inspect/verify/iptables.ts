@@ -4,6 +4,8 @@ import { lowerServicePort } from '../../backends/iptables/fragment.js';
 import { endpointChain, servicePortChains } from '../../backends/iptables/names.js';
 import { createRulesCompiler, LARGE_CLUSTER_ENDPOINTS, LOCALNET_RULE } from '../../backends/iptables/rules.js';
 import { type Fraction, fraction, minus, ONE, oneIn, plus, times, ZERO } from '../../backends/packet/fraction.js';
+import type { Version } from '../../backends/version.js';
+import { rulesForVersion } from '../../backends/xtables/old-iptables.js';
 import type { RuleSpec } from '../../backends/xtables/rule.js';
 import { PROBABILITY_ONE, shareOf } from '../../backends/xtables/values.js';
 import type { ClusterState } from '../../kube/state.js';
@@ -18,8 +20,16 @@ import { type Adapter, type Classified, keepLowered, type StaleGroup } from './e
 import { sharesText } from './shares.js';
 import { chainContainer, commentOf, specOf, targetOf, writtenContents } from './xtables-contents.js';
 
-/** The adapter for one family of a node in iptables mode. */
-export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: Contents): Adapter {
+/**
+ * The adapter for one family of a node in iptables mode.
+ * @param version of the iptables that printed what is observed, where it is known
+ */
+export function iptablesAdapter(
+  plan: NodePlan,
+  state: ClusterState,
+  observed: Contents,
+  version: Version | undefined,
+): Adapter {
   const { node, servicePorts } = plan;
   const context = { node, endpointComments: plan.endpointCount <= LARGE_CLUSTER_ENDPOINTS };
   const lower = keepLowered((each) => {
@@ -29,7 +39,7 @@ export function iptablesAdapter(plan: NodePlan, state: ClusterState, observed: C
       { table: 'nat', text: natChains + natRules },
     ]);
   });
-  const text = createRulesCompiler()({ ...plan, servicePorts: [] }).join('');
+  const text = rulesForVersion(createRulesCompiler()({ ...plan, servicePorts: [] }).join(''), version);
   const fixed = new Map(writtenContents([{ table: '', text }]));
   if (!fixed.has(FIREWALL)) fixed.set(FIREWALL, chainContainer(FIREWALL, kubeletRules(observed)));
   const owners = createOwners(servicePorts, observed);

@@ -7,6 +7,8 @@ import { type NormalVirtualServer, normalIpvs, type VirtualServer } from '../../
 import { ownership, ownSets, portalAddressesOf } from '../../backends/ipvs/ownership.js';
 import { rulesText } from '../../backends/ipvs/rules.js';
 import { ipsetText, SET_KEYS, type SetKey, setContents, setName } from '../../backends/ipvs/sets.js';
+import type { Version } from '../../backends/version.js';
+import { rulesForVersion } from '../../backends/xtables/old-iptables.js';
 import type { ClusterState } from '../../kube/state.js';
 import type { Family } from '../../net/family.js';
 import { cidrContains, parseIp } from '../../net/ip.js';
@@ -27,6 +29,8 @@ export interface IpvsParts {
   readonly sets: boolean;
   readonly addresses: boolean;
   readonly rules: boolean;
+  /** Of the iptables that printed the rules; undefined where it is not known. */
+  readonly version: Version | undefined;
 }
 
 const INTERFACE = 'interface kube-ipvs0';
@@ -282,11 +286,8 @@ function fixedContents({ node, servicePorts }: NodePlan, observed: Contents, par
     const planned = new Set(fragments.flatMap(({ entries }) => entries.map(({ set }) => set)));
     // Where a set has no entries its rules are left out; a missing entry must not be told twice.
     const sets = parts.sets ? foundSets(planned, observed, node.family) : planned;
-    for (const [name, chain] of writtenContents([
-      { table: '', text: rulesText(node, sets, outFilterRules).join('') },
-    ])) {
-      contents.set(name, chain);
-    }
+    const text = rulesForVersion(rulesText(node, sets, outFilterRules).join(''), parts.version);
+    for (const [name, chain] of writtenContents([{ table: '', text }])) contents.set(name, chain);
   }
   return contents;
 }

@@ -21,7 +21,7 @@ export function verifyIptablesFamily({ plan, state, dumps }: FamilyInput): reado
     if (isEmpty(found.own)) return [nothingThere(family, dump.file), ...left];
     const { adapter, comparison, findings } = compareConfigured(
       plan.node,
-      (node) => iptablesAdapter({ ...plan, node }, state, found.own),
+      (node) => iptablesAdapter({ ...plan, node }, state, found.own, dump.version),
       (node) => guesses(node, found.own),
     );
     return [...findings, ...left, ...verifyJumps(setupText(plan), found, family), ...findingsOf(adapter, comparison)];

@@ -10,6 +10,7 @@ import type { VerifyFinding } from './finding.js';
 import {
   claimedAddresses,
   foreignServers,
+  type IpvsParts,
   interfaceContainer,
   ipvsAdapter,
   isManaged,
@@ -28,19 +29,19 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
   const observed = new Map<string, Container>();
   const claimed = claimedAddresses(plan);
   const findings: VerifyFinding[] = [];
-  const parts = { servers: false, sets: false, addresses: false, rules: false };
+  let parts: IpvsParts = { servers: false, sets: false, addresses: false, rules: false, version: undefined };
   for (const dump of dumps) {
     if (dump.kind === 'ipvsadm') {
-      parts.servers = true;
+      parts = { ...parts, servers: true };
       const foreign = new Set(foreignOf(dump.services, node, dumps, claimed));
       if (foreign.size > 0) findings.push(foreignServersFinding(family, [...foreign], dump.file));
       const own = dump.services.filter((each) => isManaged(each, node, claimed) && !foreign.has(each));
       for (const server of serverContents(own, dump.file)) observed.set(server.name, server);
     } else if (dump.kind === 'ipset') {
-      parts.sets = true;
+      parts = { ...parts, sets: true };
       for (const set of setContainers(dump.sets, family, dump.file)) observed.set(set.name, set);
     } else if (dump.kind === 'addresses') {
-      parts.addresses = true;
+      parts = { ...parts, addresses: true };
       const found = interfaceContainer(dump.addresses, family, dump.file);
       observed.set(found.name, withoutExcluded(found, node, claimed));
     } else if (dump.kind === 'xtables' && dump.family === family) {
@@ -50,7 +51,7 @@ export function verifyIpvsFamily({ plan, state, dumps }: FamilyInput): readonly 
         findings.push(nothingThere(family, dump.file));
         continue;
       }
-      parts.rules = true;
+      parts = { ...parts, rules: true, version: dump.version };
       findings.push(...verifyJumps(setupText(node), found, family));
       // kubelet's own in this mode.
       for (const chain of found.own.values())
