@@ -1,6 +1,8 @@
 /** Bringing areas of a host to what is wanted: read, compare, save, write, read back. */
+
 import type { Change } from '../backends/change.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
+import { listText } from '../net/text.js';
 import type { Area, Reading } from './area.js';
 import type { Host } from './host.js';
 import { runStep } from './run-step.js';
@@ -86,8 +88,10 @@ async function bring(area: Area, first: Reading, { host, progress }: ApplyReques
   let reading = first;
   for (let attempt = 1; reading.work.steps.length > 0; attempt++) {
     if (attempt > MOST_ATTEMPTS) {
-      const what = reading.work.changes.map((change) => change.what);
-      const named = what.slice(0, 3).join(', ') + (what.length > 3 ? ` and ${what.length - 3} more` : '');
+      const named = listText(
+        reading.work.changes.map(({ what }) => what),
+        3,
+      );
       const message = `${wantedName(area.wanted)}: written ${MOST_ATTEMPTS} times, and still not as wanted: ${named}.`;
       throw trouble('not-as-written', message, 'Another program changes these rules: is a kube-proxy running here?');
     }

@@ -1,5 +1,5 @@
 /** What differs as a whole because the node was configured otherwise: one finding instead of one for each rule. */
-import type { NodeFacts } from '../../plan/node.js';
+import type { LocalDetector, NodeFacts } from '../../plan/node.js';
 import { type Adapter, type Comparison, compareNode } from './engine.js';
 import type { VerifyFinding } from './finding.js';
 import { nodeFinding } from './node-findings.js';
@@ -57,4 +57,49 @@ function configurationFinding({ is, should, setting, node }: ConfigurationGuess)
   const message = `the rules were made with ${setting} ${is}, the configuration says ${should}.`;
   const hint = 'Give the configuration that kube-proxy runs with (--config), or restart it with this one.';
   return nodeFinding('configuration', node.family, message, hint);
+}
+
+/** Another masquerade bit. */
+export function markGuess(node: NodeFacts, bit: number): ConfigurationGuess {
+  return {
+    setting: 'masqueradeBit',
+    is: markText(bit),
+    should: markText(node.masqueradeBit),
+    node: { ...node, masqueradeBit: bit },
+    least: 1,
+  };
+}
+
+function markText(bit: number): string {
+  return `${bit} (mark 0x${(2 ** bit).toString(16)})`;
+}
+
+/** Another way to tell local traffic, or all of it; nothing where it is the same. For `least` see ConfigurationGuess. */
+export function detectorGuess(
+  node: NodeFacts,
+  found: LocalDetector | 'all' | undefined,
+  least = 1,
+): readonly ConfigurationGuess[] {
+  const ours = node.masqueradeAll ? 'all' : node.localDetector;
+  if (detectorText(ours) === detectorText(found)) return [];
+  return [
+    {
+      setting: 'for local traffic',
+      is: detectorText(found),
+      should: detectorText(ours),
+      node: {
+        ...node,
+        masqueradeAll: found === 'all',
+        localDetector: found === 'all' ? node.localDetector : found,
+      },
+      least,
+    },
+  ];
+}
+
+function detectorText(detector: LocalDetector | 'all' | undefined): string {
+  if (detector === undefined) return 'nothing (no clusterCIDR)';
+  if (detector === 'all') return 'masqueradeAll';
+  if (detector.kind === 'cidr') return `clusterCIDR ${detector.cidr}`;
+  return detector.kind === 'interface' ? `interface ${detector.name}` : `interfaces ${detector.prefix}*`;
 }

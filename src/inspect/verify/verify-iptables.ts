@@ -2,7 +2,7 @@
 import { setupText } from '../../backends/iptables/setup.js';
 import type { RuleSpec } from '../../backends/xtables/rule.js';
 import type { LocalDetector, NodeFacts } from '../../plan/node.js';
-import { type ConfigurationGuess, compareConfigured } from './configuration.js';
+import { type ConfigurationGuess, compareConfigured, detectorGuess, markGuess } from './configuration.js';
 import type { Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
@@ -51,21 +51,6 @@ export function guessMark(node: NodeFacts, own: Contents): readonly Configuratio
   return [];
 }
 
-/** Another masquerade bit. */
-export function markGuess(node: NodeFacts, bit: number): ConfigurationGuess {
-  return {
-    setting: 'masqueradeBit',
-    is: markText(bit),
-    should: markText(node.masqueradeBit),
-    node: { ...node, masqueradeBit: bit },
-    least: 1,
-  };
-}
-
-function markText(bit: number): string {
-  return `${bit} (mark 0x${(2 ** bit).toString(16)})`;
-}
-
 /** How most chains of Services tell which traffic to masquerade. */
 function guessDetector(node: NodeFacts, own: Contents): readonly ConfigurationGuess[] {
   const counts = new Map<string, { count: number; detector: LocalDetector | 'all' | undefined }>();
@@ -79,36 +64,6 @@ function guessDetector(node: NodeFacts, own: Contents): readonly ConfigurationGu
   }
   const [most] = [...counts.values()].sort((a, b) => b.count - a.count);
   return most === undefined ? [] : detectorGuess(node, most.detector, most.detector === undefined ? 2 : 1);
-}
-
-/** Another way to tell local traffic, or all of it; nothing where it is the same. For `least` see ConfigurationGuess. */
-export function detectorGuess(
-  node: NodeFacts,
-  found: LocalDetector | 'all' | undefined,
-  least = 1,
-): readonly ConfigurationGuess[] {
-  const ours = node.masqueradeAll ? 'all' : node.localDetector;
-  if (detectorText(ours) === detectorText(found)) return [];
-  return [
-    {
-      setting: 'for local traffic',
-      is: detectorText(found),
-      should: detectorText(ours),
-      node: {
-        ...node,
-        masqueradeAll: found === 'all',
-        localDetector: found === 'all' ? node.localDetector : found,
-      },
-      least,
-    },
-  ];
-}
-
-function detectorText(detector: LocalDetector | 'all' | undefined): string {
-  if (detector === undefined) return 'nothing (no clusterCIDR)';
-  if (detector === 'all') return 'masqueradeAll';
-  if (detector.kind === 'cidr') return `clusterCIDR ${detector.cidr}`;
-  return detector.kind === 'interface' ? `interface ${detector.name}` : `interfaces ${detector.prefix}*`;
 }
 
 function detectorOf({ matches }: RuleSpec): LocalDetector | 'all' {

@@ -3,7 +3,7 @@ import type { VirtualServer } from '../../backends/ipvs/ipvsadm-text.js';
 import { setupText } from '../../backends/ipvs/setup.js';
 import { cidrContains, parseIp } from '../../net/ip.js';
 import type { NodeFacts } from '../../plan/node.js';
-import { type ConfigurationGuess, compareConfigured } from './configuration.js';
+import { type ConfigurationGuess, compareConfigured, detectorGuess } from './configuration.js';
 import type { Container, Contents } from './contents.js';
 import type { FamilyInput, ReadDump } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
@@ -19,7 +19,7 @@ import {
 } from './ipvs.js';
 import { foreignServersFinding, nothingThere, otherMode } from './node-findings.js';
 import { findingsOf } from './service-findings.js';
-import { detectorGuess, guessMark, isEmpty } from './verify-iptables.js';
+import { guessMark, isEmpty } from './verify-iptables.js';
 import { specOf, verifyJumps, xtablesContents } from './xtables-contents.js';
 
 /** Compares the dumps of one family, as many of them as there are. */

@@ -2,14 +2,13 @@
 import { layoutOf } from '../../backends/nftables/recognise.js';
 import { kubeProxyTables } from '../../backends/nftables/rule-set.js';
 import type { LocalDetector, NodeFacts } from '../../plan/node.js';
-import { type ConfigurationGuess, compareConfigured } from './configuration.js';
+import { type ConfigurationGuess, compareConfigured, detectorGuess, markGuess } from './configuration.js';
 import type { Contents } from './contents.js';
 import type { FamilyInput } from './dumps.js';
 import type { VerifyFinding } from './finding.js';
 import { expected, nftablesAdapter, tableContents } from './nftables.js';
 import { nodeFinding, nothingThere, otherMode } from './node-findings.js';
 import { findingsOf } from './service-findings.js';
-import { detectorGuess, markGuess } from './verify-iptables.js';
 import { xtablesContents } from './xtables-contents.js';
 
 /** Compares the dump of one family. */
