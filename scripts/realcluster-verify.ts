@@ -161,7 +161,7 @@ function goOnInUml(): boolean {
   const again = [process.execPath, ...process.execArgv, process.argv[1] ?? '', '--mode', 'ipvs', ...wanted];
   const { status } = spawnSync(uml, again, {
     stdio: 'inherit',
-    env: { ...process.env, PATH: path, KUBERULES_UML: '1', UML_MEMORY: '2560M', UML_TIMEOUT: '1800' },
+    env: { ...process.env, PATH: path, KUBERULES_UML: '1', UML_MEMORY: '2560M', UML_TIMEOUT: '3600' },
   });
   if (status === 69) console.log(`SKIPPED: ipvs: user-mode-linux cannot run here; ${covered}`);
   return status === 0 || status === 69;
