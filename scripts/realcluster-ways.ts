@@ -147,5 +147,9 @@ export function clear({ mode }: Way): void {
   for (const program of ['iptables', 'ip6tables']) {
     for (const table of ['filter', 'nat', 'mangle']) shell(`${program} -t ${table} -F; ${program} -t ${table} -X`);
   }
-  if (mode === 'ipvs') shell('ipvsadm -C; ip link delete kube-ipvs0; ipset destroy');
+  if (mode !== 'ipvs') return;
+  // cleanup may have taken the device already.
+  shell(
+    'ipvsadm -C; ipset destroy; if ip link show dev kube-ipvs0 >/dev/null 2>&1; then ip link delete kube-ipvs0; fi',
+  );
 }
