@@ -1,5 +1,4 @@
 /** Bringing areas of a host to what is wanted: read, compare, save, write, read back. */
-
 import type { Change } from '../backends/change.js';
 import type { Diagnostic } from '../kube/diagnostics.js';
 import { listText } from '../net/text.js';
