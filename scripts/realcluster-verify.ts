@@ -128,6 +128,7 @@ async function afterApply(plane: ControlPlane, config: string): Promise<readonly
 
 /** What cleanup leaves of kube-proxy, which began on a host without rules. */
 async function leftovers(plane: ControlPlane): Promise<readonly string[]> {
+  if (ownRules().length === 0) return ['nothing was there before'];
   const { code, err } = await kuberules('cleanup', '--state-dir', join(plane.dir, 'state'));
   return code === 0 ? ownRules() : [`cleanup: ${err.trim()}`];
 }

@@ -129,12 +129,12 @@ function savedIpvs(): () => void {
   };
 }
 
-/** What this host has of kube-proxy's, in any mode: lines that name it. */
+/** What this host has of kube-proxy's, in any mode: lines that name it. Throws where it cannot be listed. */
 export function ownRules(): readonly string[] {
   const programs = ['iptables-nft-save', 'ip6tables-nft-save', 'iptables-legacy-save', 'ip6tables-legacy-save'];
   const lists = [...programs, 'ipset list -n', 'nft list tables', 'ip -o link show'];
   return lists
-    .flatMap((list) => shell(`command -v ${list.split(' ')[0]} >/dev/null && ${list} 2>&1 || true`).split('\n'))
+    .flatMap((list) => shell(`if command -v ${list.split(' ')[0]} >/dev/null; then ${list}; fi`).split('\n'))
     .filter((line) => /KUBE-|kube-/.test(line));
 }
 
